@@ -1,0 +1,10 @@
+"""Settings of every test: the CPU, as eight devices, whatever the machine has.
+
+They stand in the environment before jax is imported, so that the programs which
+tests start inherit them too.
+"""
+
+import os
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
