@@ -1,0 +1,52 @@
+"""A task suite: K tasks whose losses come from one forward pass."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+
+
+@runtime_checkable
+class TaskSuite(Protocol):
+  """What training asks of the tasks; any object with these two will do.
+
+  A suite may also have `per_task_sums(params, batch, rng) -> TaskSums`, which
+  evaluation then uses instead: there every row may serve all tasks, and
+  accuracies are known.
+
+  Attributes:
+    task_names: K distinct names.
+  """
+
+  task_names: tuple[str, ...]
+
+  def per_task_losses(
+    self, params: Any, batch: Any, rng: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """Losses of all tasks on one global batch.
+
+    Args:
+      params: Tree of f32 arrays.
+      batch: Tree of arrays with leading axis B, the global batch.
+      rng: A key; row i draws from `fold_in(key, i)`, so that what is drawn
+        depends on the row's place in the global batch and on nothing else.
+
+    Returns:
+      (losses [K] f32, counts [K] f32). A loss is the sum over the task's
+      targets divided by their count over the whole global batch, never a mean
+      of means. A count of 0 marks an absent task, whose loss is then ignored.
+    """
+    ...
+
+
+class TaskSums(NamedTuple):
+  """Sums over the targets of each task.
+
+  Attributes:
+    loss: [K] f32.
+    correct: [K] f32, targets predicted right.
+    count: [K] f32, targets.
+  """
+
+  loss: jax.Array
+  correct: jax.Array
+  count: jax.Array
