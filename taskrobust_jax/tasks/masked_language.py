@@ -62,8 +62,8 @@ def task_of_tag(
   table = np.full(len(tag_names), CONTEXT, np.int32)
   for task, (group, tags) in enumerate(groups.items()):
     for tag in tags:
-      if tag not in tag_names:
-        close = difflib.get_close_matches(tag, tag_names, n=1)
+      if tag not in tag_names[1:]:  # The first is that of no word.
+        close = difflib.get_close_matches(tag, tag_names[1:], n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         raise InputError(
           f"group {group!r} has the unknown tag {tag!r}{hint} Legal: "

@@ -1,0 +1,43 @@
+"""Pre-trains a model; a run that was stopped goes on where it was saved.
+
+  python -m taskrobust_jax.pretrain --config=configs/x.py \\
+    --data_dir=DIR --workdir=DIR
+
+`data_dir` is what `prepare` wrote for the same config. `workdir` receives
+manifest.json, metrics.jsonl, timing.jsonl and checkpoints/. Exit codes: 0 done,
+1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
+"""
+
+from absl import flags
+from ml_collections import config_flags
+
+from taskrobust_jax import program
+from taskrobust_jax.data import records
+from taskrobust_jax.train import loop
+from taskrobust_jax.train.build import build
+from taskrobust_jax.train.folder import RunFolder
+
+_CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "What `prepare` wrote.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
+
+
+def main() -> int:
+  """Reads the flags, builds the run and trains it."""
+  config = _CONFIG.value
+  dataset = records.open_dataset(
+    _DATA_DIR.value,
+    row_length=config.data.row_length,
+    digest=config.data.digest or None,
+  )
+  experiment = build(config, dataset)
+  folder = RunFolder(_WORKDIR.value, experiment)
+  code = loop.train(experiment, folder)
+  folder.close()
+  print(f"wrote {folder.path}")
+  return code
+
+
+if __name__ == "__main__":
+  flags.mark_flags_as_required(["config", "data_dir", "workdir"])
+  program.run(main)

@@ -1,0 +1,1 @@
+"""Training: config -> objects -> step -> loop -> a run's folder."""

@@ -1,0 +1,111 @@
+"""Held-out evaluation: every task on every row of a fixed split."""
+
+from collections.abc import Callable
+from typing import Any
+
+from clu import metrics as clu_metrics
+import flax
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+import numpy as np
+
+from taskrobust_jax.tasks.suite import TaskSuite, TaskSums
+from taskrobust_jax.train.batches import RowSource, load
+from taskrobust_jax.train.sharding import replicated
+from taskrobust_jax.train.state import stream
+
+
+@flax.struct.dataclass
+class TaskMean(clu_metrics.Metric):
+  """The mean of each task: sums divided by counts over all batches.
+
+  Attributes:
+    total: [K] f32.
+    count: [K] f32.
+  """
+
+  total: jax.Array
+  count: jax.Array
+
+  def merge(self, other: "TaskMean") -> "TaskMean":
+    """Adds the sums of both."""
+    return TaskMean(self.total + other.total, self.count + other.count)
+
+  def compute(self) -> jax.Array:
+    """[K]; NaN for a task without targets."""
+    return self.total / self.count
+
+
+def make_evaluate(
+  suite: TaskSuite,
+  source: RowSource,
+  mesh: Mesh,
+  *,
+  batch_size: int,
+  max_rows: int,
+  seed: int,
+) -> Callable[[Any], dict[str, float]]:
+  """Makes the held-out evaluation of a run.
+
+  Each row is corrupted in the same way every time: the keys come from a stream
+  of their own, which knows no step.
+
+  Args:
+    suite: The tasks.
+    source: The held-out rows.
+    mesh: The devices.
+    batch_size: Rows at a time; the last batch is filled with empty rows.
+    max_rows: Only the first so many rows are used; 0 for all.
+    seed: Of the run.
+
+  Returns:
+    `evaluate(params) -> {"eval/loss/<task>": ..., ...}`: loss, accuracy (where
+    the suite has `per_task_sums`) and count of each task that has targets, and
+    `eval/worst_task_loss` and `eval/mean_task_loss` over them.
+  """
+  has_sums = hasattr(suite, "per_task_sums")
+
+  @jax.jit(out_shardings=replicated(mesh))
+  def sums_of_batch(params, batch, index):
+    rng = jax.random.fold_in(stream("evaluate", seed), index)
+    if has_sums:
+      sums = suite.per_task_sums(params, batch, rng)
+    else:
+      losses, counts = suite.per_task_losses(params, batch, rng)
+      total = jnp.where(counts > 0, losses * counts, 0.0)
+      sums = TaskSums(total, jnp.zeros_like(counts), counts)
+    return clu_metrics.Collection.create_collection(
+      loss=TaskMean(sums.loss, sums.count),
+      accuracy=TaskMean(sums.correct, sums.count),
+    )
+
+  num_rows = min(len(source), max_rows or len(source))
+  num_batches = -(-num_rows // batch_size)
+  rows = np.full(num_batches * batch_size, -1)
+  rows[:num_rows] = np.arange(num_rows)
+  batches = rows.reshape(num_batches, batch_size)
+
+  def evaluate(params: Any) -> dict[str, float]:
+    collection = None
+    for index, batch_rows in enumerate(batches):
+      sums = sums_of_batch(params, load(source, batch_rows, mesh), index)
+      collection = sums if collection is None else collection.merge(sums)
+    counts = np.asarray(collection.loss.count)
+    computed = jax.device_get(collection.compute())
+    seen = [k for k in range(len(counts)) if counts[k] > 0]
+
+    values = {}
+    for k in seen:
+      name = suite.task_names[k]
+      values[f"eval/loss/{name}"] = float(computed["loss"][k])
+      if has_sums:
+        values[f"eval/accuracy/{name}"] = float(computed["accuracy"][k])
+      values[f"eval/count/{name}"] = float(counts[k])
+    losses = computed["loss"][seen]
+    if seen:
+      values["eval/worst_task_loss"] = float(losses.max())
+      values["eval/mean_task_loss"] = float(losses.mean())
+    return values
+
+  return evaluate

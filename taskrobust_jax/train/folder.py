@@ -1,0 +1,121 @@
+"""The folder of a run: manifest, metrics, timing, checkpoints."""
+
+from importlib import metadata
+import json
+import os
+import pathlib
+import platform
+from typing import Any
+
+import jax
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.build import Experiment
+from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.metrics import Rows
+
+MANIFEST = "manifest.json"
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+class RunFolder:
+  """An open run folder.
+
+  Attributes:
+    path: The folder.
+    checkpoints: Under `checkpoints/`.
+    metrics: `metrics.jsonl`.
+    timing: `timing.jsonl`.
+  """
+
+  def __init__(self, path: str | pathlib.Path, experiment: Experiment):
+    """Opens a new folder, or one that holds this very run.
+
+    Args:
+      path: The folder; it is made if need be.
+      experiment: The run.
+
+    Raises:
+      InputError: If the folder cannot be written, holds another run, or holds
+        files but no run.
+    """
+    self.path = pathlib.Path(path)
+    try:
+      self.path.mkdir(parents=True, exist_ok=True)
+      self._claim(experiment)
+      self.metrics = Rows(self.path / "metrics.jsonl")
+      self.timing = Rows(self.path / "timing.jsonl")
+    except OSError as error:
+      raise InputError(
+        f"workdir {self.path} cannot be written: {error}"
+      ) from error
+    self.checkpoints = Checkpointer(
+      self.path / "checkpoints", experiment.identity, experiment.keep_latest
+    )
+
+  def _claim(self, experiment):
+    """Writes the manifest, or compares it with the one that is there."""
+    if (self.path / MANIFEST).exists():
+      manifest = read_manifest(self.path)
+      saved = {name: manifest.get(name) for name in experiment.identity}
+      found = differences(saved, experiment.identity)
+      if found:
+        raise InputError(
+          f"workdir {self.path} holds another run: {'; '.join(found)}. Choose "
+          "another workdir, or the config and data of that run"
+        )
+      return
+    if any(self.path.iterdir()):
+      raise InputError(
+        f"workdir {self.path} holds files but no {MANIFEST}; choose a new or "
+        "an empty folder"
+      )
+    manifest = {
+      **experiment.identity,
+      "seed": experiment.identity["config"]["seed"],
+      "devices": [device.device_kind for device in jax.devices()],
+      "versions": {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in _PACKAGES},
+      },
+    }
+    temporary = self.path / f"{MANIFEST}.tmp"
+    temporary.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    os.replace(temporary, self.path / MANIFEST)
+
+  def close(self) -> None:
+    """Finishes all writing."""
+    self.checkpoints.close()
+    self.metrics.close()
+    self.timing.close()
+
+
+def read_manifest(path: pathlib.Path) -> dict[str, Any]:
+  """The manifest of a run.
+
+  Raises:
+    InputError: If there is none, or it is not what a run writes.
+  """
+  file = path / MANIFEST
+  try:
+    manifest = json.loads(file.read_text("utf-8"))
+    if not isinstance(manifest, dict) or not isinstance(manifest["config"], dict):
+      raise ValueError("it has no config")
+  except FileNotFoundError as error:
+    raise InputError(f"{path} is no run: it has no {MANIFEST}") from error
+  except (OSError, ValueError, KeyError, RecursionError) as error:
+    raise InputError(f"{file} cannot be read: {error}") from error
+  return manifest
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[str]:
+  """What differs between two JSON values, a line each."""
+  if not (isinstance(there, dict) and isinstance(here, dict)):
+    return [] if there == here else [f"{name} is {there!r}, not {here!r}"]
+  return [
+    line
+    for key in sorted(there.keys() | here.keys())
+    for line in differences(
+      there.get(key), here.get(key), f"{name}.{key}" if name else key
+    )
+  ]

@@ -1,0 +1,132 @@
+"""The loop: batches in, state through the step, a run's folder out."""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import signal
+
+from clu import parameter_overview
+
+from taskrobust_jax import program
+from taskrobust_jax.train import batches
+from taskrobust_jax.train.build import Experiment
+from taskrobust_jax.train.folder import RunFolder
+from taskrobust_jax.train.metrics import Progress, train_values
+from taskrobust_jax.train.state import TrainState
+from taskrobust_jax.train.step import StepMetrics
+
+
+def train(experiment: Experiment, folder: RunFolder) -> int:
+  """Runs an experiment to its end, from where its folder left it.
+
+  On SIGTERM or SIGINT the current step is saved, and a later call goes on from
+  there; a second SIGINT stops at once.
+
+  Args:
+    experiment: From `build`.
+    folder: Of this run.
+
+  Returns:
+    An exit code of `program`: `DONE`, `PREEMPTED` or `INTERRUPTED`.
+  """
+  state = _restore_or_init(experiment, folder)
+  first, last = int(state.step), experiment.num_steps
+  progress = Progress(first, last, experiment.batch_size)
+  if first == 0:
+    _evaluate(experiment, folder, 0, state)
+
+  pending = None  # A step and its metrics, which may still be computed.
+  with _stop_requests() as stop_code:
+    loaded = batches.read_ahead(experiment.load_batch, first, last)
+    for step, batch in enumerate(loaded, start=first + 1):
+      state, metrics = experiment.train_step(state, batch)
+      # Written a step late, so that the device never waits for this line.
+      if pending:
+        _write(experiment, folder, progress, *pending)
+      is_logged = step % experiment.log_every == 0 or step == last
+      pending = (step, metrics) if is_logged else None
+
+      is_saved = step % experiment.save_every == 0 or step == last
+      is_evaluated = step % experiment.evaluate_every == 0 or is_saved
+      if pending and (is_evaluated or stop_code()):
+        _write(experiment, folder, progress, *pending)
+        pending = None
+      evaluation = {}
+      if is_evaluated:
+        evaluation = _evaluate(experiment, folder, step, state)
+      if is_saved or stop_code():
+        folder.metrics.sync()  # A checkpoint never knows more than its rows.
+        folder.checkpoints.save(state, evaluation)
+      if stop_code() and step < last:
+        folder.checkpoints.wait()
+        print(f"stopped and saved at step {step} of {last}", flush=True)
+        return stop_code()
+  folder.checkpoints.wait()
+  return program.DONE
+
+
+def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
+  """The latest saved state, or a new one; rows past it are cut."""
+  state = folder.checkpoints.restore(
+    experiment.state_shapes, experiment.state_sharding
+  )
+  step = -1 if state is None else int(state.step)
+  folder.metrics.cut_after(step)
+  folder.timing.cut_after(step)
+  if state is not None:
+    print(f"continues at step {step} of {experiment.num_steps}", flush=True)
+    return state
+  state = experiment.init_state()
+  print(parameter_overview.get_parameter_overview(state.params), flush=True)
+  return state
+
+
+def _evaluate(
+  experiment: Experiment, folder: RunFolder, step: int, state: TrainState
+) -> dict[str, float]:
+  values = experiment.evaluate(state.params)
+  folder.metrics.write(step, values)
+  if values:
+    print(
+      f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
+      f"mean {values['eval/mean_task_loss']:.3f}",
+      flush=True,
+    )
+  return values
+
+
+def _write(
+  experiment: Experiment,
+  folder: RunFolder,
+  progress: Progress,
+  step: int,
+  metrics: StepMetrics,
+) -> None:
+  # The update that made this step the count was scheduled by the one before.
+  rate = float(experiment.learning_rate(step - 1))
+  values = train_values(experiment.task_names, metrics, rate)
+  folder.metrics.write(step, values)
+  folder.timing.write(step, progress.report(step, values))
+
+
+@contextlib.contextmanager
+def _stop_requests() -> Iterator[Callable[[], int]]:
+  """Yields a function that tells the exit code asked for, 0 if none."""
+  asked = []
+
+  def request(signum, frame):
+    del frame
+    if signum == signal.SIGINT and asked:
+      raise KeyboardInterrupt
+    asked.append(
+      program.PREEMPTED if signum == signal.SIGTERM else program.INTERRUPTED
+    )
+
+  before = {
+    number: signal.signal(number, request)
+    for number in (signal.SIGTERM, signal.SIGINT)
+  }
+  try:
+    yield lambda: asked[0] if asked else 0
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)

@@ -1,0 +1,141 @@
+"""What a run writes down: metrics.jsonl, timing.jsonl, the progress line.
+
+`metrics.jsonl` holds functions of config, seed and step alone, so that two runs
+of one config can be compared byte by byte; whatever a clock says goes to
+`timing.jsonl`.
+"""
+
+from collections.abc import Sequence
+import json
+import math
+import os
+import pathlib
+import time
+
+import jax
+import numpy as np
+
+from taskrobust_jax.train.step import StepMetrics
+
+
+class Rows:
+  """A file of JSON objects, one a line, each with its `step`."""
+
+  def __init__(self, path: pathlib.Path):
+    """Opens the file; rows are appended."""
+    self._path = path
+    self._file = path.open("a", encoding="utf-8")
+
+  def cut_after(self, step: int) -> None:
+    """Drops the rows past a step, and a last line that was cut short."""
+    kept = []
+    for line in self._path.read_text("utf-8").splitlines(keepends=True):
+      if not line.endswith("\n") or json.loads(line)["step"] > step:
+        break
+      kept.append(line)
+    self._file.close()
+    # Replaced whole: a kill in between leaves the old file or the new one.
+    temporary = self._path.with_suffix(".tmp")
+    temporary.write_text("".join(kept), "utf-8")
+    os.replace(temporary, self._path)
+    self._file = self._path.open("a", encoding="utf-8")
+
+  def write(self, step: int, values: dict[str, float]) -> None:
+    """Appends a row; a value that is not finite becomes null."""
+    row = {"step": step}
+    for key, value in values.items():
+      row[key] = value if math.isfinite(value) else None
+    self._file.write(json.dumps(row, allow_nan=False) + "\n")
+    self._file.flush()
+
+  def sync(self) -> None:
+    """Returns when all rows are on disk."""
+    os.fsync(self._file.fileno())
+
+  def close(self) -> None:
+    """Closes the file."""
+    self._file.close()
+
+
+def train_values(
+  task_names: Sequence[str], metrics: StepMetrics, learning_rate: float
+) -> dict[str, float]:
+  """The row of one step.
+
+  Args:
+    task_names: K names.
+    metrics: Of the step; fetched from the device here.
+    learning_rate: At the step.
+
+  Returns:
+    `train/loss/<task>` (left out for an absent task), `train/weight/<task>`,
+    `train/predictions/<task>`, `train/robust_loss` (their dot product over
+    present tasks), `train/skipped_updates`, `train/learning_rate`.
+  """
+  metrics = jax.device_get(metrics)
+  is_present = metrics.counts > 0
+  values = {}
+  for k, name in enumerate(task_names):
+    if is_present[k]:
+      values[f"train/loss/{name}"] = float(metrics.losses[k])
+  for k, name in enumerate(task_names):
+    values[f"train/weight/{name}"] = float(metrics.task_weights[k])
+    values[f"train/predictions/{name}"] = float(metrics.counts[k])
+  values["train/robust_loss"] = float(
+    np.where(is_present, metrics.task_weights * metrics.losses, 0.0).sum()
+  )
+  values["train/skipped_updates"] = float(metrics.skipped_updates)
+  values["train/learning_rate"] = learning_rate
+  return values
+
+
+class Progress:
+  """The line that a run prints now and then, and its clock."""
+
+  def __init__(self, first_step: int, num_steps: int, batch_size: int):
+    """Starts the clock at the first step of this process."""
+    self._num_steps = num_steps
+    self._batch_size = batch_size
+    self._last_step = first_step
+    self._last_time = time.monotonic()
+
+  def report(self, step: int, values: dict[str, float]) -> dict[str, float]:
+    """Prints a line about a step.
+
+    Args:
+      step: Batches consumed.
+      values: From `train_values`.
+
+    Returns:
+      The row for `timing.jsonl`: `seconds` (since 1970), `examples_per_second`
+      since the last report.
+    """
+    now = time.monotonic()
+    elapsed = max(now - self._last_time, 1e-9)
+    rate = (step - self._last_step) / elapsed
+    self._last_step, self._last_time = step, now
+    losses = {
+      key.removeprefix("train/loss/"): value
+      for key, value in values.items()
+      if key.startswith("train/loss/")
+    }
+    worst = max(losses, key=losses.get, default=None)
+    worst_text = f"worst {worst} {losses[worst]:.3f}" if losses else "no task"
+    left = (self._num_steps - step) / rate if rate else 0.0
+    print(
+      f"step {step:>{len(str(self._num_steps))}}/{self._num_steps}"
+      f"  loss {values['train/robust_loss']:.3f}  {worst_text}"
+      f"  {rate * self._batch_size:,.0f} examples/s  {_clock(left)} left",
+      flush=True,
+    )
+    return {
+      "seconds": time.time(),
+      "examples_per_second": rate * self._batch_size,
+    }
+
+
+def _clock(seconds: float) -> str:
+  """Seconds as h:mm:ss or m:ss."""
+  minutes, seconds = divmod(round(seconds), 60)
+  hours, minutes = divmod(minutes, 60)
+  return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,98 @@
+"""The optimizer: `minimax.ascend`, then AdamW as BERT is trained."""
+
+from typing import Any
+
+import jax
+import optax
+
+from taskrobust_jax.errors import InputError
+
+
+def make_optimizer(
+  adversary: optax.GradientTransformationExtraArgs,
+  learning_rate: optax.Schedule,
+  *,
+  b1: float,
+  b2: float,
+  eps: float,
+  weight_decay: float,
+  clip_norm: float,
+) -> optax.GradientTransformationExtraArgs:
+  """The whole chain, from pull-back to updates.
+
+  A gradient that is not finite leaves params and the descent's state as they
+  are and is counted; it is never applied, however many follow each other.
+
+  Args:
+    adversary: `minimax.ascend(...)`.
+    learning_rate: A function of `step`, the batches consumed.
+    b1: Adam's decay of the mean, in [0, 1).
+    b2: Adam's decay of the square, in [0, 1).
+    eps: Adam's, > 0.
+    weight_decay: >= 0, times the learning rate; not for biases and norms.
+    clip_norm: > 0, the largest global norm of a gradient.
+
+  Returns:
+    A transform that takes `task_losses`, `is_present` and `step`.
+  """
+  descent = optax.chain(
+    optax.clip_by_global_norm(clip_norm),
+    optax.scale_by_adam(b1, b2, eps),
+    optax.add_decayed_weights(weight_decay, _is_decayed),
+    _scale_by_learning_rate(learning_rate),
+  )
+  return optax.chain(
+    adversary, optax.apply_if_finite(descent, max_consecutive_errors=2**31 - 2)
+  )
+
+
+def warmup_linear(
+  peak: float, warmup_steps: int, num_steps: int
+) -> optax.Schedule:
+  """Linear rise from 0 to `peak`, then linear fall to 0 at `num_steps`.
+
+  Raises:
+    InputError: If the peak is not positive, or the warm-up does not end before
+      the run does.
+  """
+  if not 0 < peak < float("inf"):
+    raise InputError(f"optimizer.learning_rate must be in (0, inf), got {peak}")
+  if not 0 <= warmup_steps < num_steps:
+    raise InputError(
+      f"optimizer.warmup_steps must be in [0, num_steps = {num_steps}), got "
+      f"{warmup_steps}"
+    )
+  return optax.join_schedules(
+    [
+      optax.linear_schedule(0.0, peak, warmup_steps),
+      optax.linear_schedule(peak, 0.0, num_steps - warmup_steps),
+    ],
+    [warmup_steps],
+  )
+
+
+def _scale_by_learning_rate(
+  learning_rate: optax.Schedule,
+) -> optax.GradientTransformationExtraArgs:
+  """As optax's, but of the run's step: optax's own count stops on a skip."""
+
+  def update(updates, state, params=None, *, step, **extra):
+    del params, extra
+    rate = learning_rate(step)
+    return jax.tree.map(lambda u: -rate * u, updates), state
+
+  return optax.GradientTransformationExtraArgs(
+    lambda params: optax.EmptyState(), update
+  )
+
+
+def _is_decayed(params: Any) -> Any:
+  """True for matrices and embeddings, False for biases and norm scales."""
+  return jax.tree.map_with_path(
+    lambda path, _: path[-1].key not in ("bias", "scale"), params
+  )
+
+
+def num_skipped_updates(opt_state: Any) -> jax.Array:
+  """How many updates `make_optimizer`'s chain has skipped, a scalar."""
+  return opt_state[1].total_notfinite
