@@ -93,9 +93,9 @@ def choose_words(
 ) -> jax.Array:
   """Draws whole words of one row.
 
-  Words are put in random order; the first `word_fraction` of them (at least
-  one) are taken until the next would exceed `max_predictions` pieces. A word
-  that does not fit is left whole.
+  Words are put in random order, and the first `word_fraction` of them (at least
+  one) are taken in turn. A word that would exceed `max_predictions` pieces is
+  left whole, and the next one is tried, as in BERT.
 
   Args:
     key: A key.
@@ -121,8 +121,15 @@ def choose_words(
   num_wanted = jnp.ceil(word_fraction * is_start.sum())
   # Starts come first in this order: `place` counts the words drawn so far.
   is_wanted = place < num_wanted
-  total = jnp.cumsum(jnp.where(is_wanted, num_pieces[in_random_order], 0))
-  is_taken = is_wanted & (total <= max_predictions)
+
+  def take(num_taken, word):
+    is_wanted, num_pieces = word
+    fits = is_wanted & (num_taken + num_pieces <= max_predictions)
+    return num_taken + jnp.where(fits, num_pieces, 0), fits
+
+  _, is_taken = jax.lax.scan(
+    take, 0, (is_wanted, num_pieces[in_random_order]), unroll=8
+  )
   taken_starts = jnp.zeros(length, bool).at[in_random_order].set(is_taken)
   return taken_starts[start_of] & is_candidate
 

@@ -1,0 +1,65 @@
+"""Which rows make batch s: a function of (seed, s) without any state."""
+
+import functools
+
+import numpy as np
+
+from taskrobust_jax import errors
+
+
+class Order:
+  """The order in which a run reads the rows of a split.
+
+  Every epoch is a new permutation of all rows. A batch may reach over the end
+  of an epoch; with more rows in a batch than in the split it repeats some.
+
+  Args:
+    num_rows: rows of the split, at least 1.
+    batch_size: rows of the global batch, at least 1.
+    seed: 0 to 2**32 - 1.
+
+  Raises:
+    InputError: an argument out of range.
+
+  >>> order = Order(num_rows=6, batch_size=4, seed=0)
+  >>> sorted([*order.rows(0).tolist(), *order.rows(1)[:2].tolist()])
+  [0, 1, 2, 3, 4, 5]
+  """
+
+  def __init__(self, num_rows: int, batch_size: int, seed: int):
+    for name, value, low, high in (
+      ("num_rows", num_rows, 1, 2**48),
+      ("batch_size", batch_size, 1, 2**24),
+      ("seed", seed, 0, 2**32 - 1),
+    ):
+      if not low <= value <= high:
+        raise errors.InputError(f"{name}: {value} is not in {low} to {high}")
+    self.num_rows = num_rows
+    self.batch_size = batch_size
+    self.seed = seed
+
+  def rows(self, step: int, part: slice = slice(None)) -> np.ndarray:
+    """The rows of the global batch of a step, or of a part of it.
+
+    Args:
+      step: at least 0; the batches consumed before this one.
+      part: the places in the batch that are wanted. A process of a large run
+        asks for its own alone: an index costs some 20 us.
+
+    Returns:
+      int64 [batch_size], or as many as `part` has: indices of rows, whatever
+      was asked before.
+    """
+    if step < 0:
+      raise errors.InputError(f"step: {step} is below 0")
+    first = step * self.batch_size
+    places = range(first, first + self.batch_size)[part]
+    return np.array([self._indices[place] for place in places], np.int64)
+
+  @functools.cached_property
+  def _indices(self):
+    # Imported here since it takes seconds.
+    import grain
+
+    indices = grain.MapDataset.range(self.num_rows)
+    return indices.seed(self.seed).shuffle().repeat()

@@ -1,0 +1,261 @@
+"""Documents from three sources: Python's own prose, text files, CoNLL-U.
+
+Every source yields `Document`s in an order that depends on its input alone.
+Inside `Document.text` a newline ends a paragraph or a sentence, whatever the
+source, and no other line break occurs.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+import dataclasses
+import difflib
+import functools
+import glob
+import gzip
+import itertools
+import lzma
+import os
+import re
+import sysconfig
+import warnings
+import zlib
+
+from taskrobust_jax import errors
+from taskrobust_jax.data import conllu
+
+SOURCES = ("python_docs", "text_files", "conllu")
+
+_PASSAGE_CHARACTERS = 2_000
+_LONG_LINE = 200
+_ARCHIVES = (".tar", ".tar.gz", ".tar.xz", ".tgz", ".txz", ".zip")
+_SKIPPED_FOLDERS = (
+  *("__pycache__", "dist-packages", "idlelib", "lib2to3", "pydoc_data"),
+  *("site-packages", "test", "tests", "turtledemo"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """A text, and where known its words and their gold tags.
+
+  Attributes:
+    text: the characters; a newline ends a paragraph or a sentence.
+    name: where it came from, for error messages.
+    words: (start, end) character span of every gold word, ascending and
+      disjoint, or None.
+    tags: the gold universal tag of every word, or None.
+  """
+
+  text: str
+  name: str
+  words: tuple[tuple[int, int], ...] | None = None
+  tags: tuple[str, ...] | None = None
+
+
+def read(source: str, path: str) -> Iterator[Document]:
+  """Yields the documents of a source.
+
+  Args:
+    source: "python_docs" (the prose of `pydoc_data.topics` and the docstrings
+      of the standard library, which is parsed and never imported: what it
+      holds depends on the version of Python), "text_files" (passages: whole
+      paragraphs, joined until they have 2,000 characters) or "conllu" (what
+      stands between two `# newdoc` marks where the file has them, else a
+      sentence).
+    path: a glob of UTF-8 files, plain, .gz or .xz, read in the order of their
+      names; empty for "python_docs".
+
+  Returns:
+    An iterator over documents; problems with a file's content are raised when
+    the iteration reaches them.
+
+  Raises:
+    InputError: an unknown source, a glob that matches no file, a file that
+      cannot be read or is not UTF-8 (file and byte offset), a CoNLL-U line
+      without 10 columns or with an unknown tag (file and line).
+  """
+  files = find_files(source, path)
+  if source == "python_docs":
+    return iter(_python_docs())
+  reader = _text_file if source == "text_files" else _conllu_file
+  return itertools.chain.from_iterable(map(reader, files))
+
+
+def find_files(source: str, path: str) -> list[str]:
+  """The files that `read` opens, sorted; none for "python_docs"."""
+  if source not in SOURCES:
+    close = difflib.get_close_matches(str(source), SOURCES, 1, 0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise errors.InputError(
+      f"source: {source!r} is not one of {', '.join(SOURCES)}{hint}"
+    )
+  if source == "python_docs":
+    if path:
+      raise errors.InputError(
+        f"path: {path!r}, but the source python_docs reads no files; "
+        "it takes an empty path"
+      )
+    return []
+  pattern = os.path.expanduser(path)
+  files = sorted(
+    file for file in glob.glob(pattern, recursive=True) if os.path.isfile(file)
+  )
+  if not files:
+    raise errors.InputError(
+      f"path: {path!r} matches no file (the source {source} takes a glob)"
+    )
+  for file in files:
+    if file.lower().endswith(_ARCHIVES):
+      raise errors.InputError(
+        f"{file}: is an archive; unpack it and give a glob of its files"
+      )
+  return files
+
+
+def _lines(file: str) -> Iterator[str]:
+  """Yields a file's lines without their ends; .gz and .xz are unpacked."""
+  opener = {".gz": gzip.open, ".xz": lzma.open}.get(
+    os.path.splitext(file)[1].lower(), open
+  )
+  offset = 0
+  try:
+    with opener(file, "rb") as stream:
+      for line in stream:
+        try:
+          text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+          raise errors.InputError(
+            f"{file}: byte {offset + error.start} (of the unpacked text) is "
+            f"{line[error.start]:#04x}, which is not UTF-8 ({error.reason})"
+          ) from error
+        # Only the first line of a file can carry a byte order mark.
+        yield (text if offset else text.removeprefix("\ufeff")).rstrip("\r\n")
+        offset += len(line)
+  except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+    raise errors.InputError(f"{file}: cannot be read: {error}") from error
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+  """Yields (number of the first line, lines) of every paragraph.
+
+  A blank line ends a paragraph. Some files have none and write a paragraph on
+  one long line; so a long line is a paragraph too, and no paragraph of more
+  lines grows much beyond a passage.
+  """
+  first, block, size, was_long = 1, [], 0, False
+  for number, line in enumerate(lines, 1):
+    is_long = len(line) > _LONG_LINE
+    is_full = is_long or was_long or size >= _PASSAGE_CHARACTERS
+    if block and (is_full or not line.strip()):
+      yield first, block
+      block, size = [], 0
+    was_long = is_long
+    if line.strip():
+      first = first if block else number
+      block.append(line)
+      size += len(line) + 1
+  if block:
+    yield first, block
+
+
+def _join(lines: Iterable[str]) -> str:
+  """One line of a paragraph; a word broken at "built-" is made whole."""
+  pieces = [""]
+  for line in (" ".join(line.split()) for line in lines):
+    is_broken = re.search(r"\w-$", pieces[-1]) and re.match(r"[a-z]", line)
+    pieces += [line] if is_broken or not pieces[-1] else [" ", line]
+  return "".join(pieces)
+
+
+def _passages(
+  name: str, paragraphs: Iterable[tuple[int, str]]
+) -> Iterator[Document]:
+  """Joins paragraphs until a passage has at least 2,000 characters."""
+  first, parts, size = 1, [], -1
+  for number, paragraph in paragraphs:
+    if not parts:
+      first = number
+    parts.append(paragraph)
+    size += len(paragraph) + 1
+    if size >= _PASSAGE_CHARACTERS:
+      yield Document("\n".join(parts), f"{name}:{first}")
+      parts, size = [], -1
+  if parts:
+    yield Document("\n".join(parts), f"{name}:{first}")
+
+
+def _text_file(file: str) -> Iterator[Document]:
+  blocks = _paragraphs(_lines(file))
+  return _passages(file, ((number, _join(block)) for number, block in blocks))
+
+
+def _conllu_file(file: str) -> Iterator[Document]:
+  for line, text, words, tags in conllu.documents(file, _lines(file)):
+    yield Document(text, f"{file}:{line}", words, tags)
+
+
+@functools.cache
+def _python_docs() -> tuple[Document, ...]:
+  """The prose of Python; kept, for it takes seconds to read and 1.5 MB."""
+  return tuple(_read_python_docs())
+
+
+def _read_python_docs() -> Iterator[Document]:
+  """Yields the prose of the language reference, then of the docstrings."""
+  from pydoc_data import topics
+
+  # Many paragraphs are inherited or copied; a copy in the held-out split
+  # would be a leak.
+  seen = set()
+  for name, text in sorted(topics.topics.items()):
+    yield from _passages(f"pydoc:{name}", _prose(text, seen))
+  root = sysconfig.get_paths()["stdlib"]
+  files = []
+  for folder, folders, names in os.walk(root):
+    folders[:] = [
+      name
+      for name in folders
+      if name not in _SKIPPED_FOLDERS and not name.startswith("config-")
+    ]
+    files += [os.path.join(folder, n) for n in names if n.endswith(".py")]
+  for file in sorted(files):
+    name = os.path.relpath(file, root)
+    text = "\n\n".join(_docstrings(file))
+    yield from _passages(name, _prose(text, seen))
+
+
+def _docstrings(file: str) -> Iterator[str]:
+  """Yields the docstrings of a Python file, which is not imported."""
+  with open(file, "rb") as stream, warnings.catch_warnings():
+    # Old escapes in other people's files are no concern of the user's.
+    warnings.simplefilter("ignore")
+    try:
+      tree = ast.parse(stream.read())
+    except (SyntaxError, ValueError):
+      return
+  kinds = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+  nodes = [tree]
+  while nodes:
+    node = nodes.pop()
+    if isinstance(node, kinds) and (text := ast.get_docstring(node)):
+      yield text
+    # `ast.walk` would visit every expression too, which takes most of the time.
+    for field in ("orelse", "handlers", "body"):
+      inner = getattr(node, field, [])
+      nodes += reversed(inner) if isinstance(inner, list) else []
+
+
+def _prose(text: str, seen: set[str]) -> Iterator[tuple[int, str]]:
+  """Yields the paragraphs that are English sentences, each once."""
+  for number, lines in _paragraphs(text.splitlines()):
+    if any(re.match(r"\s*(>>>|\.\.\. |\.\. )|.*::=", line) for line in lines):
+      continue  # A doctest, a directive, a grammar rule.
+    # Rulers under headings, bullets.
+    lines = [line for line in lines if re.search(r"\w", line)]
+    paragraph = re.sub(r"^[*-] ", "", _join(lines))
+    words = paragraph.split()
+    plain = sum(bool(re.fullmatch(r"\W?[^\W\d_]+\W{0,2}", w)) for w in words)
+    is_prose = len(words) >= 6 and plain >= 0.75 * len(words)
+    if is_prose and paragraph[-1] in ".:!?)" and paragraph not in seen:
+      seen.add(paragraph)
+      yield number, paragraph

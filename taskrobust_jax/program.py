@@ -1,0 +1,83 @@
+"""How every program starts and ends: flags, then one call, then a code."""
+
+from collections.abc import Callable, Iterator, Sequence
+import sys
+import traceback
+
+from absl import app, flags, logging
+
+from taskrobust_jax import errors
+
+DONE, FAULT, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
+
+
+def run(main: Callable[[], int | None]) -> None:
+  """Parses the flags, calls `main` and exits; never returns.
+
+  The exit code is what `main` returns (None is 0), 2 with one line on standard
+  error for bad input (`InputError`, a wrong flag), 130 after Ctrl-C. Any other
+  exception is a fault: a traceback and 1.
+
+  Args:
+    main: the program; it reads `absl.flags.FLAGS`.
+  """
+
+  def call(argv: Sequence[str]) -> int:
+    if len(argv) > 1:
+      return _bad_input(f"unexpected argument {argv[1]!r}; flags start with --")
+    try:
+      return main() or DONE
+    except errors.InputError as error:
+      return _bad_input(error)
+    except KeyboardInterrupt:
+      print("interrupted", file=sys.stderr)
+      return INTERRUPTED
+
+  # Orbax tells of every file it writes; what a run has to say, it prints.
+  logging.set_verbosity(logging.WARNING)
+  app.run(call, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> Sequence[str]:
+  """Parses flags, which also executes the config file."""
+  try:
+    arguments = flags.FLAGS(argv)
+    for name in flags.FLAGS:
+      # A config that cannot be opened raises OSError when it is first used.
+      getattr(flags.FLAGS[name].value, "lock", None)
+    return arguments
+  except (flags.Error, errors.InputError) as error:
+    # absl wraps what a config's own code raises, traceback and all.
+    own = [e for e in _chain(error) if isinstance(e, errors.InputError)]
+    sys.exit(_bad_input(own[-1] if own else error))
+  except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+    if not _is_from_config_flags(error):
+      raise  # A fault in the config's own code: show where.
+    problem = error.args[0] if isinstance(error, AttributeError) else error
+    sys.exit(_bad_input(f"--config: {_one_line(problem)}"))
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+  """Yields an exception, the one it was raised from, and so on."""
+  while error is not None:
+    yield error
+    error = error.__cause__ or error.__context__
+
+
+def _is_from_config_flags(error: BaseException) -> bool:
+  """Whether no frame of the traceback is the config file's own."""
+  modules = [
+    frame.f_globals["__name__"].split(".")[0]
+    for frame, _ in traceback.walk_tb(error.__traceback__)
+  ]
+  return set(modules[1:]) <= {"absl", "ml_collections"}
+
+
+def _one_line(problem: object) -> str:
+  text = problem.args[0] if isinstance(problem, KeyError) else str(problem)
+  return "; ".join(line.strip() for line in str(text).splitlines())
+
+
+def _bad_input(message: object) -> int:
+  print(f"error: {message}", file=sys.stderr)
+  return BAD_INPUT

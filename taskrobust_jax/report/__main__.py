@@ -1,0 +1,47 @@
+"""Compares runs: `python -m taskrobust_jax.report RUN_DIR ... --out=DIR`.
+
+Prints a table of held-out losses, task weights and accuracies, a column a run.
+With --out it also writes DIR/report.md and DIR/report.png. The first run is the
+baseline (dashed in the figure), the last one is drawn solid.
+"""
+
+from collections.abc import Sequence
+import functools
+import pathlib
+import sys
+
+from absl import flags
+
+from taskrobust_jax import program, report
+from taskrobust_jax.errors import InputError
+
+_OUT = flags.DEFINE_string(
+  "out", None, "Folder for report.md and report.png; none: print only."
+)
+
+
+def main(folders: Sequence[str]) -> None:
+  """Prints and writes the report of run folders."""
+  runs = report.read_runs(folders)
+  comparison = report.compare(runs)
+  print(report.as_text(comparison))
+  if _OUT.value is None:
+    return
+  out = pathlib.Path(_OUT.value)
+  try:
+    out.mkdir(parents=True, exist_ok=True)
+    report.write_figure(runs, out / "report.png")
+    markdown = report.as_markdown(comparison, figure="report.png")
+    (out / "report.md").write_text(markdown, encoding="utf-8")
+  except OSError as error:
+    raise InputError(f"cannot write to --out={out}: {error}") from error
+  print(f"wrote {out / 'report.md'}")
+  print(f"wrote {out / 'report.png'}")
+
+
+if __name__ == "__main__":
+  # `program.run` takes flags alone: the folders leave the command line before.
+  words = sys.argv[1:]
+  sys.argv[1:] = [word for word in words if word.startswith("-")]
+  folders = [word for word in words if not word.startswith("-")]
+  program.run(functools.partial(main, folders))

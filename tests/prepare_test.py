@@ -1,0 +1,85 @@
+"""The program `prepare`: a dataset, or one line and the exit code 2."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+CONFIG = """
+import ml_collections
+
+from taskrobust_jax import errors
+
+
+def get_config(kind=""):
+  if kind == "refused":
+    raise errors.InputError("kind: 'refused' is not one of ''")
+  config = ml_collections.ConfigDict()
+  config.data = dict(
+    source="text_files",
+    train_path="{folder}/*.txt",
+    eval_path="",
+    tagger="pattern",
+    vocabulary_size=100,
+    row_length=32,
+    eval_share=0.5,
+    digest="",
+  )
+  config.broken = config.nothing if kind == "broken" else 0
+  return config.lock()
+"""
+
+
+def run(folder, *arguments):
+  (folder / "config.py").write_text(CONFIG.format(folder=folder))
+  for name in ("a", "b"):
+    (folder / f"{name}.txt").write_text(
+      "They ran, and the dog ran after.\n" * 9
+    )
+  return subprocess.run(
+    [sys.executable, "-m", "taskrobust_jax.prepare", *arguments],
+    cwd=folder,
+    env={**os.environ, "PYTHONPATH": str(ROOT)},
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def test_prepare_writes_a_dataset(tmp_path):
+  result = run(tmp_path, "--config=config.py", "--data_dir=made/here")
+  assert result.returncode == 0, result.stderr
+  assert (tmp_path / "made/here/dataset.json").exists()
+  assert f"wrote {tmp_path}/made/here/dataset.json" in result.stdout
+
+
+@pytest.mark.parametrize(
+  ("arguments", "message"),
+  [
+    (["--config=config.py"], "--data_dir must have a value"),
+    (["--config=none.py"], "none.py"),
+    (["--config=config.py", "--config.data.sorce=x"], 'Did you mean "source"'),
+    (["--config=config.py", "--config.data.row_length=x"], "row_length=x"),
+    (["--config=config.py", "--config.data.row_length=7"], "row_length: 7 is"),
+    (["--config=config.py:refused"], "kind: 'refused' is not one of"),
+    (["--config=config.py", "--data_dri=x"], "Did you mean: data_dir"),
+    (["--config=config.py", "more"], "unexpected argument 'more'"),
+  ],
+)
+def test_bad_input_is_one_line_and_code_2(tmp_path, arguments, message):
+  if "must have" not in message:
+    arguments = [*arguments, "--data_dir=data"]
+  result = run(tmp_path, *arguments)
+  assert result.returncode == 2, result.stderr
+  assert result.stderr.startswith("error: ")
+  assert message in result.stderr
+  assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_fault_in_the_configs_own_code_keeps_its_traceback(tmp_path):
+  result = run(tmp_path, "--config=config.py:broken", "--data_dir=data")
+  assert result.returncode == 1
+  assert "Traceback" in result.stderr
