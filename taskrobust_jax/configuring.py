@@ -1,7 +1,7 @@
 """Helpers for config files: what stands after the colon of `--config`.
 
-  --config=configs/x.py:strategy=mirror_ascent,step_size=0.05
-  --config=configs/x.py:ordinary
+--config=configs/x.py:strategy=mirror_ascent,step_size=0.05
+--config=configs/x.py:ordinary
 """
 
 import ast

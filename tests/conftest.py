@@ -7,4 +7,8 @@ tests start inherit them too.
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = (
+  "--xla_force_host_platform_device_count=8"
+  # Tests compile much and compute little.
+  " --xla_backend_optimization_level=0"
+)

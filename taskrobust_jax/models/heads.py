@@ -1,8 +1,8 @@
 """Heads: from hidden states to predictions."""
 
+from flax import nnx
 import jax
 import jax.numpy as jnp
-from flax import nnx
 
 from taskrobust_jax.models.transformer import (
   TransformerOptions,

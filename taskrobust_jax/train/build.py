@@ -1,6 +1,6 @@
 """From a config to the objects of a run; the only reader of configs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
 import json
 from typing import Any, NamedTuple
@@ -78,6 +78,7 @@ def build(
   dataset: Dataset,
   suite: TaskSuite | None = None,
   init_params: Callable[[jax.Array], Any] | None = None,
+  devices: Sequence[jax.Device] | None = None,
 ) -> Experiment:
   """Makes the objects of a run; every check is done before anything compiles.
 
@@ -87,6 +88,7 @@ def build(
       `info.digest` if you bring your own suite.
     suite: Your own tasks, or `None` for the config's.
     init_params: key -> params, needed with your own suite.
+    devices: Those to use; all if `None`.
 
   Returns:
     An `Experiment`.
@@ -96,7 +98,7 @@ def build(
   """
   if suite is None:
     init_params, suite = masked_language(config, dataset.info)
-  mesh = sharding.make_mesh(**config.mesh)
+  mesh = sharding.make_mesh(**config.mesh, devices=devices)
   num_tasks = len(suite.task_names)
   for name in ("num_steps", "batch_size", "log_every"):
     _check_count(name, config[name])
@@ -171,9 +173,21 @@ def masked_language(
       f"model.width must be a multiple of model.num_heads = {model.num_heads}, "
       f"got {model.width}"
     )
-  _check_share("model.dropout_rate", model.dropout_rate, 0 <= model.dropout_rate < 1, "[0, 1)")
-  _check_share("tasks.word_fraction", tasks.word_fraction, 0 < tasks.word_fraction <= 1, "(0, 1]")
-  _check_share("tasks.max_share", tasks.max_share, 0 < tasks.max_share <= 1, "(0, 1]")
+  _check_share(
+    "model.dropout_rate",
+    model.dropout_rate,
+    0 <= model.dropout_rate < 1,
+    "[0, 1)",
+  )
+  _check_share(
+    "tasks.word_fraction",
+    tasks.word_fraction,
+    0 < tasks.word_fraction <= 1,
+    "(0, 1]",
+  )
+  _check_share(
+    "tasks.max_share", tasks.max_share, 0 < tasks.max_share <= 1, "(0, 1]"
+  )
 
   options = BertOptions(
     vocabulary_size=info.vocabulary_size,

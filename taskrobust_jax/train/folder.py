@@ -99,7 +99,9 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   file = path / MANIFEST
   try:
     manifest = json.loads(file.read_text("utf-8"))
-    if not isinstance(manifest, dict) or not isinstance(manifest["config"], dict):
+    if not isinstance(manifest, dict) or not isinstance(
+      manifest["config"], dict
+    ):
       raise ValueError("it has no config")
   except FileNotFoundError as error:
     raise InputError(f"{path} is no run: it has no {MANIFEST}") from error

@@ -94,5 +94,6 @@ def _is_decayed(params: Any) -> Any:
 
 
 def num_skipped_updates(opt_state: Any) -> jax.Array:
-  """How many updates `make_optimizer`'s chain has skipped, a scalar."""
-  return opt_state[1].total_notfinite
+  """How many updates a chain of `make_optimizer` has skipped, scalar int32."""
+  _, guard = opt_state
+  return guard.total_notfinite

@@ -39,9 +39,7 @@ def make_mesh(
     raise InputError(f"only one mesh axis can be -1 (the rest), got {sizes}")
   known = math.prod(size for size in sizes.values() if size != -1)
   if len(devices) % known:
-    raise InputError(
-      f"mesh {sizes} does not divide the {len(devices)} devices"
-    )
+    raise InputError(f"mesh {sizes} does not divide the {len(devices)} devices")
   shape = tuple(
     len(devices) // known if size == -1 else size for size in sizes.values()
   )

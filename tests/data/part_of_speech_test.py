@@ -46,8 +46,8 @@ def test_pattern_tags_words_contractions_numbers_and_marks():
 
 
 def test_a_sentences_first_word_is_looked_up_in_lower_case():
-  words = tagged("He ran. Quickly he hid.\nQuickly he ran.")
-  assert [tag for word, tag in words if word == "Quickly"] == ["ADV", "ADV"]
+  words = tagged("He ran. Gently he hid\nGently he ran.")
+  assert [tag for word, tag in words if word == "Gently"] == ["ADV", "ADV"]
 
 
 @settings(deadline=None)  # The first call loads the lexicon.

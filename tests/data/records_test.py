@@ -89,7 +89,7 @@ def test_digest_is_that_of_the_rows_whatever_the_shards(folder, tmp_path):
   rows = make_rows(50)
   others = {
     "swapped": ([rows[1], rows[0], *rows[2:]], make_rows(7, seed=1)),
-    "moved": (rows[:-1], [*make_rows(7, seed=1), rows[-1]]),
+    "moved": (rows[:-1], [rows[-1], *make_rows(7, seed=1)]),
   }
   digests = {write(tmp_path / k, *v).digest for k, v in others.items()}
   tokenizer = wordpiece.train(lambda: ["other words"], 64)

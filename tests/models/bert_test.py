@@ -48,9 +48,10 @@ def numpy_forward(params, tokens, segments, positions, at):
 
   def norm(x, q):
     x = x - x.mean(-1, keepdims=True)
-    return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-12) * q[
-      "scale"
-    ] + q["bias"]
+    return (
+      x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-12) * q["scale"]
+      + q["bias"]
+    )
 
   def linear(x, q):
     return x @ q["kernel"] + q["bias"]
@@ -82,7 +83,9 @@ def numpy_forward(params, tokens, segments, positions, at):
       x = norm(
         x + linear(gelu(linear(x, q["mlp_in"])), q["mlp_out"]), q["mlp_norm"]
       )
-    h = norm(gelu(linear(x[at[row]], p["head"]["transform"])), p["head"]["norm"])
+    h = norm(
+      gelu(linear(x[at[row]], p["head"]["transform"])), p["head"]["norm"]
+    )
     logits.append(h @ p["word"]["embedding"].T + p["head"]["bias"])
   return np.array(logits)
 

@@ -119,9 +119,9 @@ def test_whole_words_of_the_group_within_the_budget(
 
 def test_every_word_is_equally_likely():
   is_start = jnp.ones(8, bool)
-  chosen = jax.vmap(
-    lambda key: choose_words(key, is_start, is_start, 0.5, 8)
-  )(jax.random.split(jax.random.key(0), 4000))
+  chosen = jax.vmap(lambda key: choose_words(key, is_start, is_start, 0.5, 8))(
+    jax.random.split(jax.random.key(0), 4000)
+  )
   np.testing.assert_allclose(chosen.mean(0), 0.5, atol=0.03)
 
 
@@ -133,9 +133,7 @@ def test_corruption_is_80_10_10():
   changed = got[::2]
   np.testing.assert_allclose((changed == 4).mean(), 0.8, atol=0.01)
   # A drawn token is the old one once in 45 times.
-  np.testing.assert_allclose(
-    (changed == 7).mean(), 0.1 + 0.1 / 45, atol=0.01
-  )
+  np.testing.assert_allclose((changed == 7).mean(), 0.1 + 0.1 / 45, atol=0.01)
   assert changed[changed != 4].min() >= 5
   assert changed.max() == 49
 
@@ -240,9 +238,11 @@ def test_products_do_not_grow_with_the_number_of_tasks():
   groups = {name: [name] for name in TAGS[1:]}
 
   def products(groups, rows):
-    step = lambda p: suite_of(groups).per_task_losses(
-      p, random_batch(rows), jax.random.key(0)
-    )[0].sum()
+    step = lambda p: (
+      suite_of(groups)
+      .per_task_losses(p, random_batch(rows), jax.random.key(0))[0]
+      .sum()
+    )
     return str(jax.make_jaxpr(jax.grad(step))(params)).count("dot_general")
 
   assert products({"all": TAGS[1:]}, 6) == products(groups, 6)
