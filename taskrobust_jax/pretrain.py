@@ -1,6 +1,6 @@
-"""Pre-trains a model; a run that was stopped goes on where it was saved.
+r"""Pre-trains a model; a run that was stopped goes on where it was saved.
 
-  python -m taskrobust_jax.pretrain --config=configs/x.py \\
+  python -m taskrobust_jax.pretrain --config=configs/x.py \
     --data_dir=DIR --workdir=DIR
 
 `data_dir` is what `prepare` wrote for the same config. `workdir` receives

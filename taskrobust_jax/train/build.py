@@ -173,21 +173,13 @@ def masked_language(
       f"model.width must be a multiple of model.num_heads = {model.num_heads}, "
       f"got {model.width}"
     )
-  _check_share(
-    "model.dropout_rate",
-    model.dropout_rate,
-    0 <= model.dropout_rate < 1,
-    "[0, 1)",
-  )
-  _check_share(
-    "tasks.word_fraction",
-    tasks.word_fraction,
-    0 < tasks.word_fraction <= 1,
-    "(0, 1]",
-  )
-  _check_share(
-    "tasks.max_share", tasks.max_share, 0 < tasks.max_share <= 1, "(0, 1]"
-  )
+  if not 0 <= model.dropout_rate < 1:
+    raise InputError(
+      f"model.dropout_rate must be in [0, 1), got {model.dropout_rate}"
+    )
+  for name in ("word_fraction", "max_share"):
+    if not 0 < tasks[name] <= 1:
+      raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
 
   options = BertOptions(
     vocabulary_size=info.vocabulary_size,
@@ -243,8 +235,3 @@ def identity_of(config: ConfigDict) -> dict[str, Any]:
 def _check_count(name: str, value: Any) -> None:
   if not isinstance(value, int) or isinstance(value, bool) or value < 1:
     raise InputError(f"{name} must be a whole number >= 1, got {value!r}")
-
-
-def _check_share(name: str, value: float, is_legal: bool, legal: str) -> None:
-  if not is_legal:
-    raise InputError(f"{name} must be in {legal}, got {value}")

@@ -99,13 +99,11 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   file = path / MANIFEST
   try:
     manifest = json.loads(file.read_text("utf-8"))
-    if not isinstance(manifest, dict) or not isinstance(
-      manifest["config"], dict
-    ):
+    if not isinstance(manifest["config"], dict):
       raise ValueError("it has no config")
   except FileNotFoundError as error:
     raise InputError(f"{path} is no run: it has no {MANIFEST}") from error
-  except (OSError, ValueError, KeyError, RecursionError) as error:
+  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
     raise InputError(f"{file} cannot be read: {error}") from error
   return manifest
 

@@ -30,7 +30,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
   """
   state = _restore_or_init(experiment, folder)
   first, last = int(state.step), experiment.num_steps
-  progress = Progress(first, last, experiment.batch_size)
+  progress = Progress(last, experiment.batch_size)
   if first == 0:
     _evaluate(experiment, folder, 0, state)
 
@@ -39,27 +39,33 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
     loaded = batches.read_ahead(experiment.load_batch, first, last)
     for step, batch in enumerate(loaded, start=first + 1):
       state, metrics = experiment.train_step(state, batch)
+      if step == first + 1:
+        progress.start(step)
       # Written a step late, so that the device never waits for this line.
       if pending:
         _write(experiment, folder, progress, *pending)
-      is_logged = step % experiment.log_every == 0 or step == last
-      pending = (step, metrics) if is_logged else None
-
-      is_saved = step % experiment.save_every == 0 or step == last
-      is_evaluated = step % experiment.evaluate_every == 0 or is_saved
-      if pending and (is_evaluated or stop_code()):
+        pending = None
+      stop = stop_code()
+      is_saved = step % experiment.save_every == 0 or step == last or stop
+      is_evaluated = step % experiment.evaluate_every == 0
+      is_evaluated |= is_saved and not stop
+      if step % experiment.log_every == 0:
+        pending = (step, metrics)
+      if pending and (is_saved or is_evaluated):
         _write(experiment, folder, progress, *pending)
         pending = None
-      evaluation = {}
-      if is_evaluated:
-        evaluation = _evaluate(experiment, folder, step, state)
-      if is_saved or stop_code():
-        folder.metrics.sync()  # A checkpoint never knows more than its rows.
-        folder.checkpoints.save(state, evaluation)
-      if stop_code() and step < last:
+
+      with progress.paused():
+        evaluation = {}
+        if is_evaluated:
+          evaluation = _evaluate(experiment, folder, step, state)
+        if is_saved:
+          folder.metrics.sync()  # A checkpoint never knows more than its rows.
+          folder.checkpoints.save(state, evaluation)
+      if stop and step < last:
         folder.checkpoints.wait()
         print(f"stopped and saved at step {step} of {last}", flush=True)
-        return stop_code()
+        return stop
   folder.checkpoints.wait()
   return program.DONE
 
@@ -76,7 +82,12 @@ def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
     print(f"continues at step {step} of {experiment.num_steps}", flush=True)
     return state
   state = experiment.init_state()
-  print(parameter_overview.get_parameter_overview(state.params), flush=True)
+  print(
+    parameter_overview.get_parameter_overview(
+      state.params, include_stats=False
+    ),
+    flush=True,
+  )
   return state
 
 

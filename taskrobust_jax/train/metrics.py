@@ -5,7 +5,8 @@ of one config can be compared byte by byte; whatever a clock says goes to
 `timing.jsonl`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import contextlib
 import json
 import math
 import os
@@ -92,12 +93,23 @@ def train_values(
 class Progress:
   """The line that a run prints now and then, and its clock."""
 
-  def __init__(self, first_step: int, num_steps: int, batch_size: int):
-    """Starts the clock at the first step of this process."""
+  def __init__(self, num_steps: int, batch_size: int):
+    """A clock that stands still until `start`."""
     self._num_steps = num_steps
     self._batch_size = batch_size
-    self._last_step = first_step
-    self._last_time = time.monotonic()
+    self._step = 0
+    self._time = 0.0
+
+  def start(self, step: int) -> None:
+    """Starts the clock; called when the step has been compiled."""
+    self._step, self._time = step, time.monotonic()
+
+  @contextlib.contextmanager
+  def paused(self) -> Iterator[None]:
+    """Time spent inside, on evaluating and saving, is not training's."""
+    began = time.monotonic()
+    yield
+    self._time += time.monotonic() - began
 
   def report(self, step: int, values: dict[str, float]) -> dict[str, float]:
     """Prints a line about a step.
@@ -107,25 +119,26 @@ class Progress:
       values: From `train_values`.
 
     Returns:
-      The row for `timing.jsonl`: `seconds` (since 1970), `examples_per_second`
-      since the last report.
+      The row for `timing.jsonl`: `seconds` (since 1970) and
+      `examples_per_second` since the last report.
     """
     now = time.monotonic()
-    elapsed = max(now - self._last_time, 1e-9)
-    rate = (step - self._last_step) / elapsed
-    self._last_step, self._last_time = step, now
+    rate = (step - self._step) / max(now - self._time, 1e-9)
+    self._step, self._time = step, now
     losses = {
       key.removeprefix("train/loss/"): value
       for key, value in values.items()
       if key.startswith("train/loss/")
     }
-    worst = max(losses, key=losses.get, default=None)
-    worst_text = f"worst {worst} {losses[worst]:.3f}" if losses else "no task"
-    left = (self._num_steps - step) / rate if rate else 0.0
+    worst = "no task"
+    if losses:
+      name = max(losses, key=losses.get)
+      worst = f"worst {name} {losses[name]:.3f}"
+    left = _clock((self._num_steps - step) / rate) if rate else "?"
     print(
       f"step {step:>{len(str(self._num_steps))}}/{self._num_steps}"
-      f"  loss {values['train/robust_loss']:.3f}  {worst_text}"
-      f"  {rate * self._batch_size:,.0f} examples/s  {_clock(left)} left",
+      f"  loss {values['train/robust_loss']:.3f}  {worst}"
+      f"  {rate * self._batch_size:,.0f} examples/s  {left} left",
       flush=True,
     )
     return {
@@ -138,6 +151,6 @@ def _clock(seconds: float) -> str:
   """Seconds as h:mm:ss or m:ss."""
   minutes, seconds = divmod(round(seconds), 60)
   hours, minutes = divmod(minutes, 60)
-  return (
-    f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-  )
+  if hours:
+    return f"{hours}:{minutes:02}:{seconds:02}"
+  return f"{minutes}:{seconds:02}"

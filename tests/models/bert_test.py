@@ -67,7 +67,7 @@ def numpy_forward(params, tokens, segments, positions, at):
     x = norm(x, p["norm"])
     may = segments[row][:, None] == segments[row][None, :]
     for layer in range(2):
-      q = jax.tree.map(lambda v: v[layer], p["transformer"]["layers"])
+      q = jax.tree.map(lambda v, i=layer: v[i], p["transformer"]["layers"])
       heads = []
       for head in range(2):
         part = slice(4 * head, 4 * head + 4)

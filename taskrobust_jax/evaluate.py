@@ -1,0 +1,56 @@
+r"""Evaluates a checkpoint of a run on the held-out rows.
+
+  python -m taskrobust_jax.evaluate --workdir=DIR --data_dir=DIR [--step=N]
+
+The config is the run's own. Nothing is written.
+"""
+
+import pathlib
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from taskrobust_jax import program
+from taskrobust_jax.data import records
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.build import build
+from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.folder import read_manifest
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "What `prepare` wrote.")
+_STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
+
+
+def main() -> None:
+  """Restores the checkpoint and prints every task's held-out loss."""
+  workdir = pathlib.Path(_WORKDIR.value)
+  manifest = read_manifest(workdir)
+  config = ConfigDict(manifest["config"])
+  config.mesh = ConfigDict({"data": -1, "fsdp": 1})
+  dataset = records.open_dataset(
+    _DATA_DIR.value, digest=manifest["data_digest"]
+  )
+  experiment = build(config, dataset)
+  checkpoints = Checkpointer(workdir / "checkpoints", experiment.identity)
+  state = checkpoints.restore(
+    experiment.state_shapes, experiment.state_sharding, _STEP.value
+  )
+  if state is None:
+    raise InputError(f"{workdir} holds no checkpoint yet")
+  values = experiment.evaluate(state.params)
+  print(f"held-out, step {int(state.step)}")
+  for name in experiment.task_names:
+    if f"eval/loss/{name}" in values:
+      print(
+        f"  {name:<20} loss {values[f'eval/loss/{name}']:7.4f}"
+        f"  accuracy {values[f'eval/accuracy/{name}']:6.1%}"
+        f"  of {values[f'eval/count/{name}']:,.0f}"
+      )
+  print(f"  {'worst':<20} loss {values['eval/worst_task_loss']:7.4f}")
+  print(f"  {'mean':<20} loss {values['eval/mean_task_loss']:7.4f}")
+
+
+if __name__ == "__main__":
+  flags.mark_flags_as_required(["workdir", "data_dir"])
+  program.run(main)
