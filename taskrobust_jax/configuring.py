@@ -13,7 +13,82 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from taskrobust_jax import minimax
+from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.models.bert import SIZES
+
+
+def pos_bert(
+  text: str, *, size: str, strategy: str, arguments: dict[str, Any]
+) -> ConfigDict:
+  """BERT with part-of-speech tasks, in BERT's published settings.
+
+  A config file takes this and says what it changes. The argument `ordinary`
+  (`--config=FILE:ordinary`) makes it one task of ordinary masked language
+  modelling over 15 % of the pieces, the baseline.
+
+  Args:
+    text: What stands after the colon of `--config`.
+    size: A key of `models.bert.SIZES`.
+    strategy: The config's own strategy.
+    arguments: Its arguments.
+
+  Returns:
+    Every key that `train/build.py` and `prepare` read.
+  """
+  options, minimax_section = parse(text, strategy, arguments, ordinary=False)
+  num_layers, width, num_heads = SIZES[size]
+  groups = {"all": UPOS_TAGS} if options.ordinary else GROUPS
+  return ConfigDict(
+    {
+      "seed": 0,
+      "num_steps": 1_000_000,
+      "batch_size": 256,  # Rows a step, over all hosts and tasks.
+      "log_every": 100,
+      "data": {
+        "source": "text_files",
+        "train_path": "",
+        "eval_path": "",  # If empty, eval_share of the documents.
+        "eval_share": 0.05,
+        "tagger": "pattern",
+        "vocabulary_size": 30522,
+        "row_length": 128,
+        "digest": "",  # Fill in to insist on one dataset.
+      },
+      "tasks": {
+        "groups": groups,
+        # Of a row's words of the group, but at most max_share of its pieces.
+        "word_fraction": 1.0 if options.ordinary else 0.5,
+        "max_share": 0.15,
+      },
+      "model": {
+        "num_layers": num_layers,
+        "width": width,
+        "num_heads": num_heads,
+        "mlp_width": 4 * width,
+        "dropout_rate": 0.1,
+        "dtype": "bfloat16",
+        "unroll": False,
+      },
+      "minimax": minimax_section,
+      "optimizer": {
+        "learning_rate": 1e-4,
+        "warmup_steps": 10_000,
+        "b1": 0.9,
+        "b2": 0.999,
+        "eps": 1e-6,
+        "weight_decay": 0.01,
+        "clip_norm": 1.0,
+      },
+      "mesh": {"data": -1, "fsdp": 1},
+      "evaluation": {
+        "every": 1_000,
+        "batch_size": 256,
+        "max_rows": 0,  # All.
+      },
+      "checkpoint": {"every": 1_000, "keep_latest": 2},
+    }
+  )
 
 
 def parse(

@@ -17,15 +17,16 @@ UPOS_TAGS = conllu.UPOS_TAGS
 TAG_NAMES = ("_", *UPOS_TAGS)
 TAG_IDS = {name: i for i, name in enumerate(TAG_NAMES)}
 
-# The groups of the tables that `prepare` prints. Which tags make a *task* is
-# said by a run's config, and needs no new data.
+# The groups of the tables that `prepare` prints, and the tasks of our configs.
+# Other tasks are a matter of a run's config, and need no new data.
 GROUPS = {
   "nouns": ("NOUN", "PROPN"),
   "verbs": ("VERB", "AUX"),
   "modifiers": ("ADJ", "ADV"),
-  "function words": ("ADP", "DET", "PRON", "CCONJ", "SCONJ", "PART"),
-  "other": ("INTJ", "NUM", "PUNCT", "SYM", "X"),
+  "function_words": ("ADP", "DET", "PRON", "CCONJ", "SCONJ", "PART"),
 }
+# Context: seen, never predicted.
+OTHER = ("INTJ", "NUM", "PUNCT", "SYM", "X")
 
 # Penn Treebank -> universal. Where UD splits a Penn tag in two (IN, VB, ...),
 # the commoner half stands here, and `_WORDS` tells the other by its words.
@@ -242,7 +243,7 @@ def agreement_table(counts: np.ndarray) -> str:
   lines = [
     f"{'gold group':<16}{'words':>10}{'group found':>13}{'tag found':>11}"
   ]
-  for group, names in GROUPS.items():
+  for group, names in (GROUPS | {"other": OTHER}).items():
     ids = [TAG_IDS[name] for name in names]
     words = max(1, counts[ids].sum())
     in_group = counts[np.ix_(ids, ids)].sum() / words

@@ -219,7 +219,8 @@ def _print_report(
   print(f"\nwords by group ({info.vocabulary_size:,} pieces in the vocabulary)")
   counts = info.tag_counts["train"]
   total = max(1, sum(counts.values()))
-  for group, names in part_of_speech.GROUPS.items():
+  groups = part_of_speech.GROUPS | {"other": part_of_speech.OTHER}
+  for group, names in groups.items():
     words = sum(counts[name] for name in names)
     each = ", ".join(f"{name} {counts[name]:,}" for name in names)
     print(f"{group:<16}{words:>12,}{words / total:>8.1%}  {each}")
