@@ -1,0 +1,108 @@
+"""How benchmarks measure: two functions in turn, one thread, CPU time.
+
+On a shared machine the time of one function says little; the ratio of two that
+run in turn says much. CPU time of the process leaves out the waiting.
+"""
+
+from collections.abc import Callable
+import datetime
+from importlib import metadata
+import json
+import os
+import pathlib
+import platform
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Ratio(NamedTuple):
+  """Paired ratios of one function's time to another's.
+
+  Attributes:
+    median: Of the ratios.
+    low: Lower end of the 95 % interval of the median.
+    high: Upper end.
+    seconds: Median seconds of the first function.
+    base_seconds: Median seconds of the second.
+    rounds: How many pairs.
+  """
+
+  median: float
+  low: float
+  high: float
+  seconds: float
+  base_seconds: float
+  rounds: int
+
+
+def use_one_thread() -> None:
+  """Ties this process to one CPU core; call it before jax is imported."""
+  os.environ["JAX_PLATFORMS"] = "cpu"  # CPU time says nothing of a GPU.
+  os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def paired_ratio(
+  function: Callable[[], Any], base: Callable[[], Any], rounds: int
+) -> Ratio:
+  """Times two functions in turn and compares them pair by pair.
+
+  The order within a pair alternates, so that what one leaves in the caches
+  favours neither. The interval is that of order statistics: it assumes no
+  distribution.
+
+  Args:
+    function: Runs to its end (blocks until the device is done).
+    base: What it is compared with.
+    rounds: Pairs, >= 6.
+
+  Returns:
+    A `Ratio`.
+  """
+  seconds = np.zeros((rounds, 2))
+  for _ in range(3):  # Not counted: compilation, caches.
+    function()
+    base()
+  for index in range(rounds):
+    for which in (0, 1) if index % 2 else (1, 0):
+      began = time.process_time()
+      (function, base)[which]()
+      seconds[index, which] = time.process_time() - began
+  ratios = np.sort(seconds[:, 0] / seconds[:, 1])
+  rank = int(stats.binom.ppf(0.025, rounds, 0.5))
+  return Ratio(
+    median=float(np.median(ratios)),
+    low=float(ratios[rank - 1]),
+    high=float(ratios[rounds - rank]),
+    seconds=float(np.median(seconds[:, 0])),
+    base_seconds=float(np.median(seconds[:, 1])),
+    rounds=rounds,
+  )
+
+
+def write(path: str, rows: list[dict[str, Any]], **settings: Any) -> None:
+  """Writes rows as JSON, with the date, the machine, its load, the versions."""
+  import jax  # Not at the top: `use_one_thread` comes first.
+
+  cpu = platform.processor() or platform.machine()
+  if os.path.exists("/proc/cpuinfo"):
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [x.split(":")[1].strip() for x in lines if "model name" in x]
+    cpu = f"{names[0]}, {len(names)} cores" if names else cpu
+  result = {
+    "date": datetime.date.today().isoformat(),
+    "cpu": cpu,
+    "devices": [device.device_kind for device in jax.devices()],
+    "load": [round(value, 2) for value in os.getloadavg()],
+    "versions": {
+      name: metadata.version(name) for name in ("jax", "flax", "optax")
+    },
+    "settings": settings,
+    "rows": rows,
+  }
+  target = pathlib.Path(path)
+  target.parent.mkdir(parents=True, exist_ok=True)
+  target.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+  print(f"wrote {target}")
