@@ -88,7 +88,7 @@ def pos_bert(
       },
       "checkpoint": {"every": 1_000, "keep_latest": 2},
     }
-  )
+  ).lock()  # A typo in a config file is an error and not a new key.
 
 
 def parse(
@@ -123,7 +123,7 @@ def parse(
       )
     given[name.strip()] = _literal(value) if has_value else True
 
-  chosen = given.pop("strategy", strategy)
+  chosen = str(given.pop("strategy", strategy))
   try:
     signature = minimax.signature(chosen)
   except ValueError as error:
@@ -140,7 +140,13 @@ def parse(
         f"unknown config argument {name!r}{hint} Legal with strategy {chosen}: "
         f"{', '.join(sorted(legal))}"
       )
-    (options if name in options else section)[name] = value
+    target = options if name in options else section
+    # Text such as "false" would count as true.
+    if isinstance(target[name], bool) and not isinstance(value, bool):
+      raise InputError(
+        f"config argument {name} must be True or False, got {value!r}"
+      )
+    target[name] = value
   for name, value in section.items():
     if value is inspect.Parameter.empty:
       raise InputError(
@@ -169,7 +175,7 @@ def make_weighting(section: ConfigDict) -> minimax.TaskWeighting:
         f"--config=FILE:strategy={name}"
       )
     return minimax.make(name, **arguments)
-  except ValueError as error:
+  except (TypeError, ValueError) as error:
     raise InputError(f"minimax: {error}") from error
 
 

@@ -32,7 +32,9 @@ def main() -> None:
     _DATA_DIR.value, digest=manifest["data_digest"]
   )
   experiment = build(config, dataset)
-  checkpoints = Checkpointer(workdir / "checkpoints", experiment.identity)
+  checkpoints = Checkpointer(
+    workdir / "checkpoints", experiment.identity, read_only=True
+  )
   state = checkpoints.restore(
     experiment.state_shapes, experiment.state_sharding, _STEP.value
   )

@@ -8,6 +8,8 @@ manifest.json, metrics.jsonl, timing.jsonl and checkpoints/. Exit codes: 0 done,
 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
+import contextlib
+
 from absl import flags
 from ml_collections import config_flags
 
@@ -32,8 +34,9 @@ def main() -> int:
   )
   experiment = build(config, dataset)
   folder = RunFolder(_WORKDIR.value, experiment)
-  code = loop.train(experiment, folder)
-  folder.close()
+  # However training ends, a save that goes on is finished.
+  with contextlib.closing(folder):
+    code = loop.train(experiment, folder)
   print(f"wrote {folder.path}")
   return code
 

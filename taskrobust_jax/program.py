@@ -15,8 +15,9 @@ def run(main: Callable[[], int | None]) -> None:
   """Parses the flags, calls `main` and exits; never returns.
 
   The exit code is what `main` returns (None is 0), 2 with one line on standard
-  error for bad input (`InputError`, a wrong flag), 130 after Ctrl-C. Any other
-  exception is a fault: a traceback and 1.
+  error for bad input (`InputError`, a wrong flag), 130 after Ctrl-C, 1 with one
+  line for an `OSError` such as a full disk. Any other exception is a fault: a
+  traceback and 1.
 
   Args:
     main: the program; it reads `absl.flags.FLAGS`.
@@ -29,6 +30,9 @@ def run(main: Callable[[], int | None]) -> None:
       return main() or DONE
     except errors.InputError as error:
       return _bad_input(error)
+    except OSError as error:  # A full disk, a lost mount.
+      print(f"error: {_one_line(error)}", file=sys.stderr)
+      return FAULT
     except KeyboardInterrupt:
       print("interrupted", file=sys.stderr)
       return INTERRUPTED

@@ -244,9 +244,13 @@ def check_range(
   """
   if callable(value):
     return
-  above = value > low if open_low else value >= low
-  below = value < high if open_high else value <= high
-  if not (math.isfinite(value) and above and below):
+  try:
+    number = math.nan if isinstance(value, str) else float(value)
+  except (TypeError, ValueError):
+    number = math.nan
+  above = number > low if open_low else number >= low
+  below = number < high if open_high else number <= high
+  if not (math.isfinite(number) and above and below):
     right = "inf)" if high == math.inf else f"{high}{')' if open_high else ']'}"
     legal = f"{'(' if open_low else '['}{low}, {right}"
     raise ValueError(f"{name} must be in {legal}, got {value}")

@@ -100,10 +100,12 @@ def build(
     init_params, suite = masked_language(config, dataset.info)
   mesh = sharding.make_mesh(**config.mesh, devices=devices)
   num_tasks = len(suite.task_names)
+  _check_count("seed", config.seed, least=0)
   for name in ("num_steps", "batch_size", "log_every"):
     _check_count(name, config[name])
   for name in ("every", "batch_size"):
     _check_count(f"evaluation.{name}", config.evaluation[name])
+  _check_count("evaluation.max_rows", config.evaluation.max_rows, least=0)
   for name in ("every", "keep_latest"):
     _check_count(f"checkpoint.{name}", config.checkpoint[name])
   sharding.check_batch_size("batch_size", config.batch_size, num_tasks, mesh)
@@ -111,13 +113,13 @@ def build(
   sharding.check_batch_size(
     "evaluation.batch_size", config.evaluation.batch_size, 1, mesh
   )
+  train_rows = dataset.split("train")
+  order = Order(len(train_rows), config.batch_size, config.seed)
 
   learning_rate, tx = optimizer(config, num_tasks)
   init = functools.partial(state.initial_state, init_params, tx, config.seed)
   shapes = jax.eval_shape(init)
   shardings = sharding.state_sharding(mesh, shapes)
-  train_rows = dataset.split("train")
-  order = Order(len(train_rows), config.batch_size, config.seed)
   return Experiment(
     task_names=tuple(suite.task_names),
     identity={
@@ -215,12 +217,14 @@ def optimizer(
       "which this train step does not offer"
     )
   options = config.optimizer.to_dict()
+  _check_count("optimizer.warmup_steps", options["warmup_steps"], least=0)
   learning_rate = warmup_linear(
     options.pop("learning_rate"), options.pop("warmup_steps"), config.num_steps
   )
   try:
     adversary = minimax.ascend(weighting, num_tasks, config.minimax.order)
-    weighting.init(num_tasks)  # It knows now how many tasks there are.
+    # It knows now how many tasks there are.
+    jax.eval_shape(lambda: weighting.init(num_tasks))
   except ValueError as error:
     raise InputError(f"minimax: {error}") from error
   return learning_rate, make_optimizer(adversary, learning_rate, **options)
@@ -232,6 +236,6 @@ def identity_of(config: ConfigDict) -> dict[str, Any]:
   return {k: v for k, v in values.items() if k not in FREE_SECTIONS}
 
 
-def _check_count(name: str, value: Any) -> None:
-  if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-    raise InputError(f"{name} must be a whole number >= 1, got {value!r}")
+def _check_count(name: str, value: Any, least: int = 1) -> None:
+  if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    raise InputError(f"{name} must be a whole number >= {least}, got {value!r}")

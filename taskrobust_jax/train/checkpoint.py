@@ -1,5 +1,8 @@
 """Checkpoints: Orbax, and a digest of every array. Orbax is used here alone."""
 
+from collections.abc import Iterator
+import contextlib
+import math
 import pathlib
 from typing import Any
 
@@ -22,7 +25,11 @@ class Checkpointer:
   """
 
   def __init__(
-    self, folder: pathlib.Path, identity: dict[str, Any], keep_latest: int = 2
+    self,
+    folder: pathlib.Path,
+    identity: dict[str, Any],
+    keep_latest: int = 2,
+    read_only: bool = False,
   ):
     """Opens or makes the folder.
 
@@ -31,13 +38,17 @@ class Checkpointer:
       identity: What must be equal for a checkpoint to be of this run (JSON
         values: task names, config, data digest).
       keep_latest: How many of the latest are kept, >= 1.
+      read_only: Whether the folder is left as it is. Otherwise what a kill left
+        half-written is removed, and so would be what another process writes.
     """
     self._identity = identity
     self._folder = folder
     self._manager = ocp.CheckpointManager(
       epath.Path(folder.absolute()),
       options=ocp.CheckpointManagerOptions(
-        cleanup_tmp_directories=True,
+        read_only=read_only,
+        create=not read_only,
+        cleanup_tmp_directories=not read_only,
         # Without best_fn the metrics would not be written beside the state.
         best_fn=lambda metrics: metrics[WORST_TASK_LOSS],
         best_mode="min",
@@ -61,25 +72,28 @@ class Checkpointer:
     Args:
       state: May be donated to the next step at once.
       evaluation: Held-out values at this step, or {} if it was not evaluated.
+
+    Raises:
+      OSError: If this save or the one before it failed.
     """
     step = int(state.step)
-    metrics = None
-    if WORST_TASK_LOSS in evaluation:
-      metrics = {WORST_TASK_LOSS: evaluation[WORST_TASK_LOSS]}
-    self._manager.save(
-      step,
-      args=ocp.args.Composite(
-        state=ocp.args.StandardSave(state),
-        manifest=ocp.args.JsonSave(
-          {
-            **self._identity,
-            "arrays": _arrays(state),
-            "digests": digests(state),
-          }
+    # NaN compares with nothing: it would make any checkpoint the best.
+    worst = evaluation.get(WORST_TASK_LOSS, math.nan)
+    metrics = {WORST_TASK_LOSS: worst} if math.isfinite(worst) else None
+    manifest = {
+      **self._identity,
+      "arrays": _arrays(state),
+      "digests": digests(state),
+    }
+    with self._says_what_failed():
+      self._manager.save(
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          manifest=ocp.args.JsonSave(manifest),
         ),
-      ),
-      metrics=metrics,
-    )
+        metrics=metrics,
+      )
 
   def steps(self) -> list[int]:
     """The steps that are saved, ascending."""
@@ -150,16 +164,37 @@ class Checkpointer:
   def _read(self, place, step, **items):
     try:
       return self._manager.restore(step, args=ocp.args.Composite(**items))
-    except (ValueError, KeyError, OSError) as error:
+    except Exception as error:  # What it raises differs with the damage.
       raise InputError(f"{place} cannot be read: {error}") from error
 
   def wait(self) -> None:
-    """Returns when all saves are on disk."""
-    self._manager.wait_until_finished()
+    """Returns when all saves are on disk.
+
+    Raises:
+      OSError: If one failed.
+    """
+    with self._says_what_failed():
+      self._manager.wait_until_finished()
 
   def close(self) -> None:
-    """Finishes all saves and releases the folder."""
-    self._manager.close()
+    """Finishes all saves and releases the folder.
+
+    Raises:
+      OSError: If one failed.
+    """
+    with self._says_what_failed():
+      self._manager.close()
+
+  @contextlib.contextmanager
+  def _says_what_failed(self) -> Iterator[None]:
+    """Orbax raises what its storage did; a full disk is a ValueError there."""
+    try:
+      yield
+    except (OSError, RuntimeError, ValueError) as error:
+      raise OSError(
+        f"a checkpoint could not be saved in {self._folder}; those that were "
+        f"saved before are kept: {error}"
+      ) from error
 
 
 def _arrays(tree: Any) -> dict[str, str]:

@@ -45,13 +45,13 @@ class RunFolder:
       self._claim(experiment)
       self.metrics = Rows(self.path / "metrics.jsonl")
       self.timing = Rows(self.path / "timing.jsonl")
+      self.checkpoints = Checkpointer(
+        self.path / "checkpoints", experiment.identity, experiment.keep_latest
+      )
     except OSError as error:
       raise InputError(
         f"workdir {self.path} cannot be written: {error}"
       ) from error
-    self.checkpoints = Checkpointer(
-      self.path / "checkpoints", experiment.identity, experiment.keep_latest
-    )
 
   def _claim(self, experiment):
     """Writes the manifest, or compares it with the one that is there."""
@@ -65,7 +65,8 @@ class RunFolder:
           "another workdir, or the config and data of that run"
         )
       return
-    if any(self.path.iterdir()):
+    temporary = self.path / f"{MANIFEST}.tmp"  # A kill may have left it.
+    if any(file != temporary for file in self.path.iterdir()):
       raise InputError(
         f"workdir {self.path} holds files but no {MANIFEST}; choose a new or "
         "an empty folder"
@@ -79,15 +80,14 @@ class RunFolder:
         **{name: metadata.version(name) for name in _PACKAGES},
       },
     }
-    temporary = self.path / f"{MANIFEST}.tmp"
     temporary.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     os.replace(temporary, self.path / MANIFEST)
 
   def close(self) -> None:
     """Finishes all writing."""
-    self.checkpoints.close()
     self.metrics.close()
     self.timing.close()
+    self.checkpoints.close()  # Last: it raises if a save failed.
 
 
 def read_manifest(path: pathlib.Path) -> dict[str, Any]:

@@ -46,9 +46,11 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
         _write(experiment, folder, progress, *pending)
         pending = None
       stop = stop_code()
-      is_saved = step % experiment.save_every == 0 or step == last or stop
-      is_evaluated = step % experiment.evaluate_every == 0
-      is_evaluated |= is_saved and not stop
+      is_save_step = step % experiment.save_every == 0 or step == last
+      # A stop adds a checkpoint and no row: metrics.jsonl is that of a run
+      # which was never stopped.
+      is_evaluated = is_save_step or step % experiment.evaluate_every == 0
+      is_saved = is_save_step or stop
       if step % experiment.log_every == 0:
         pending = (step, metrics)
       if pending and (is_saved or is_evaluated):

@@ -7,6 +7,7 @@ of one config can be compared byte by byte; whatever a clock says goes to
 
 from collections.abc import Iterator, Sequence
 import contextlib
+import io
 import json
 import math
 import os
@@ -16,6 +17,7 @@ import time
 import jax
 import numpy as np
 
+from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.step import StepMetrics
 
 
@@ -25,37 +27,68 @@ class Rows:
   def __init__(self, path: pathlib.Path):
     """Opens the file; rows are appended."""
     self._path = path
-    self._file = path.open("a", encoding="utf-8")
+    # Without a buffer, so that a row that a full disk refused is not tried
+    # again when the file is closed.
+    self._file = path.open("ab", buffering=0)
 
   def cut_after(self, step: int) -> None:
-    """Drops the rows past a step, and a last line that was cut short."""
-    kept = []
-    for line in self._path.read_text("utf-8").splitlines(keepends=True):
-      if not line.endswith("\n") or json.loads(line)["step"] > step:
+    """Drops the rows past a step, and a last line that was cut short.
+
+    Raises:
+      InputError: If a line before them is not a row.
+    """
+    content = self._path.read_bytes()
+    kept = 0
+    for number, line in enumerate(io.BytesIO(content), 1):
+      if not line.endswith(b"\n"):
         break
-      kept.append(line)
-    self._file.close()
+      try:
+        is_past = json.loads(line)["step"] > step
+      except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+          f"{self._path}: line {number} is not a row of a run: {line[:80]!r}"
+        ) from error
+      if is_past:
+        break
+      kept += len(line)
+    if kept == len(content):
+      return
     # Replaced whole: a kill in between leaves the old file or the new one.
     temporary = self._path.with_suffix(".tmp")
-    temporary.write_text("".join(kept), "utf-8")
+    with self._names_the_file(), temporary.open("wb") as file:
+      file.write(content[:kept])
+      file.flush()
+      os.fsync(file.fileno())
     os.replace(temporary, self._path)
-    self._file = self._path.open("a", encoding="utf-8")
+    self._file.close()
+    self._file = self._path.open("ab", buffering=0)
 
   def write(self, step: int, values: dict[str, float]) -> None:
     """Appends a row; a value that is not finite becomes null."""
     row = {"step": step}
     for key, value in values.items():
       row[key] = value if math.isfinite(value) else None
-    self._file.write(json.dumps(row, allow_nan=False) + "\n")
-    self._file.flush()
+    left = memoryview(json.dumps(row, allow_nan=False).encode() + b"\n")
+    with self._names_the_file():
+      while left:
+        left = left[self._file.write(left) :]
 
   def sync(self) -> None:
     """Returns when all rows are on disk."""
-    os.fsync(self._file.fileno())
+    with self._names_the_file():
+      os.fsync(self._file.fileno())
 
   def close(self) -> None:
     """Closes the file."""
     self._file.close()
+
+  @contextlib.contextmanager
+  def _names_the_file(self) -> Iterator[None]:
+    """A full disk says so without saying where."""
+    try:
+      yield
+    except OSError as error:
+      raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
 def train_values(
@@ -82,9 +115,9 @@ def train_values(
   for k, name in enumerate(task_names):
     values[f"train/weight/{name}"] = float(metrics.task_weights[k])
     values[f"train/predictions/{name}"] = float(metrics.counts[k])
-  values["train/robust_loss"] = float(
-    np.where(is_present, metrics.task_weights * metrics.losses, 0.0).sum()
-  )
+  losses = np.where(is_present, metrics.losses, 0.0)
+  with np.errstate(invalid="ignore"):  # A loss that is inf has the weight 0.
+    values["train/robust_loss"] = float((metrics.task_weights * losses).sum())
   values["train/skipped_updates"] = float(metrics.skipped_updates)
   values["train/learning_rate"] = learning_rate
   return values

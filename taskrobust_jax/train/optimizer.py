@@ -34,7 +34,24 @@ def make_optimizer(
 
   Returns:
     A transform that takes `task_losses`, `is_present` and `step`.
+
+  Raises:
+    InputError: If an argument is outside its range.
   """
+  for name, value, is_legal, legal in (
+    ("b1", b1, 0 <= b1 < 1, "[0, 1)"),
+    ("b2", b2, 0 <= b2 < 1, "[0, 1)"),
+    ("eps", eps, 0 < eps < float("inf"), "(0, inf)"),
+    (
+      "weight_decay",
+      weight_decay,
+      0 <= weight_decay < float("inf"),
+      "[0, inf)",
+    ),
+    ("clip_norm", clip_norm, 0 < clip_norm, "(0, inf]"),
+  ):
+    if not is_legal:
+      raise InputError(f"optimizer.{name} must be in {legal}, got {value}")
   descent = optax.chain(
     optax.clip_by_global_norm(clip_norm),
     optax.scale_by_adam(b1, b2, eps),

@@ -92,6 +92,15 @@ def test_through_softmax_is_the_gradient_through_the_weights():
   assert not weighting.simplex
 
 
+@pytest.mark.parametrize("case", ["mirror_ascent", "softmax", "group_dro"])
+def test_weights_are_constants_to_differentiation(case):
+  weighting = weighting_of(case)
+  losses = jnp.array([0.5, 2.0, 1.0, 3.5])
+  robust_loss = lambda x: jnp.vdot(weighting.update(x, weighting.init(K))[0], x)
+  weights, _ = weighting.update(losses, weighting.init(K))
+  np.testing.assert_allclose(jax.grad(robust_loss)(losses), weights, rtol=1e-6)
+
+
 @all_cases
 def test_permuting_tasks_permutes_weights(case):
   name, arguments = CASES[case]
@@ -199,6 +208,20 @@ def test_a_half_present_task_of_equal_loss_keeps_its_weight(case):
     present = jnp.array([True, True, True, step % 2 == 0])
     _, state = update(jnp.full(K, 2.0), state, present)
   np.testing.assert_allclose(state.task_weights, 1 / K, atol=1e-5)
+
+
+def test_a_gain_beyond_float32_leaves_legal_weights():
+  weighting = minimax.mirror_ascent(step_size=1e30)
+  weights, state = weighting.update(jnp.array([1e30, 1.0]), weighting.init(2))
+  np.testing.assert_array_equal(weights, [1.0, 0.0])
+  assert np.isfinite(state.log_task_weights).all()
+
+
+def test_tasks_of_weight_0_share_equally_where_they_are_alone():
+  weighting = minimax.fixed((1.0, 0.0, 0.0))
+  present = jnp.array([False, True, True])
+  weights, _ = weighting.update(jnp.ones(3), weighting.init(3), present)
+  np.testing.assert_allclose(weights, [0.0, 0.5, 0.5])
 
 
 def test_10_000_steps_do_not_drift():

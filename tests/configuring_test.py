@@ -1,0 +1,129 @@
+"""What stands after the colon of --config, and the strategy it makes."""
+
+from ml_collections import ConfigDict
+import pytest
+
+from configs import pos_bert_smoke
+from taskrobust_jax import configuring, minimax
+from taskrobust_jax.configuring import make_weighting, parse
+from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
+from taskrobust_jax.errors import InputError
+
+
+def parsed(text):
+  options, section = parse(
+    text, "mirror_ascent", {"step_size": 0.1}, ordinary=False
+  )
+  return options.to_dict(), section.to_dict()
+
+
+def test_nothing_is_the_configs_own_choice():
+  assert parsed("") == (
+    {"ordinary": False},
+    {
+      "strategy": "mirror_ascent",
+      "order": "alternating",
+      "step_size": 0.1,
+      "smoothing": 0.0,
+    },
+  )
+
+
+@pytest.mark.parametrize(
+  ("text", "changes"),
+  [
+    ("step_size=0.5", {"step_size": 0.5}),
+    (" step_size = 1e-3 , smoothing=0.2", {"step_size": 1e-3}),
+    ("order=simultaneous", {"order": "simultaneous"}),
+    ("strategy=mirror_ascent", {"step_size": 0.1}),
+  ],
+)
+def test_arguments_change_the_section(text, changes):
+  _, section = parsed(text)
+  assert section | changes == section
+
+
+def test_another_strategy_has_its_own_arguments_alone():
+  _, section = parsed("strategy=group_dro,adjustments=(1, 2.5),normalize=True")
+  assert section == {
+    "strategy": "group_dro",
+    "order": "alternating",
+    "step_size": 0.01,  # Its own default, not the config's 0.1.
+    "adjustments": (1, 2.5),
+    "normalize": True,
+  }
+  _, section = parsed("strategy=fixed,weights=[1,2,3]")
+  assert section["weights"] == [1, 2, 3]
+  assert parsed("strategy=uniform")[1].keys() == {"strategy", "order"}
+
+
+def test_a_bare_name_is_true():
+  options, _ = parsed("ordinary,step_size=0.2")
+  assert options == {"ordinary": True}
+
+
+@pytest.mark.parametrize(
+  ("text", "message"),
+  [
+    ("strategy=mirror_asent", "'mirror_asent'; did you mean 'mirror_ascent'?"),
+    ("strategy=7", "unknown strategy '7'"),
+    ("strategy", "unknown strategy 'True'"),
+    ("strategy=", "unknown strategy ''"),
+    ("step_sise=1", "'step_sise'; did you mean 'step_size'?"),
+    ("temperature=1", "'temperature'. Legal with strategy mirror_ascent: "),
+    ("strategy=uniform,step_size=1", "'step_size'. Legal with strategy unif"),
+    ("strategy=fixed", "needs weights; write :strategy=fixed,weights=..."),
+    ("step_size=1,step_size=2", "'step_size=2' of 'step_size=1,step_size=2'"),
+    ("step_size=1,", "config argument ''"),
+    ("=3", "config argument '=3'"),
+    ("a b=3", "must be name=value, each name once"),
+    ("ordinary=no", "ordinary must be True or False, got 'no'"),
+    (
+      "strategy=softmax_weighted,through_softmax=false",
+      "through_softmax must be True or False, got 'false'",
+    ),
+  ],
+)
+def test_a_slip_is_named(text, message):
+  with pytest.raises(InputError) as caught:
+    parsed(text)
+  assert message in str(caught.value)
+
+
+def test_a_section_makes_its_strategy():
+  for text in ("", "strategy=uniform", "strategy=fixed,weights=(1,3)"):
+    _, section = parsed(text)
+    weighting = make_weighting(ConfigDict(section))
+    assert isinstance(weighting, minimax.TaskWeighting)
+  with pytest.raises(InputError, match="minimax: step_size must be in"):
+    make_weighting(ConfigDict(parsed("step_size=-1")[1]))
+
+
+def test_ordinary_is_one_task_of_all_words():
+  plain = pos_bert_smoke.get_config("")
+  ordinary = pos_bert_smoke.get_config("ordinary")
+  assert plain.tasks.groups.to_dict() == GROUPS
+  assert plain.tasks.word_fraction == 0.5
+  assert ordinary.tasks.groups.to_dict() == {"all": UPOS_TAGS}
+  assert ordinary.tasks.word_fraction == 1.0
+  ordinary.tasks = plain.tasks
+  assert ordinary == plain
+
+
+def test_a_typo_in_a_config_file_does_not_make_a_key():
+  config = configuring.pos_bert(
+    "", size="tiny", strategy="uniform", arguments={}
+  )
+  with pytest.raises(AttributeError, match='Did you mean "num_steps"'):
+    config.num_step = 3
+  with pytest.raises(AttributeError, match='Did you mean "dropout_rate"'):
+    config.model.dropout = 0.5
+  config.num_steps = 3
+
+
+def test_sizes_are_berts():
+  base = configuring.pos_bert(
+    "", size="base", strategy="uniform", arguments={}
+  ).model
+  assert (base.num_layers, base.width, base.num_heads) == (12, 768, 12)
+  assert base.mlp_width == 3072

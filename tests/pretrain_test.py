@@ -1,0 +1,199 @@
+"""The program `pretrain`: killed and started again, and bad input."""
+
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from tests import programs
+
+
+@pytest.fixture(scope="module")
+def whole():
+  return programs.finished()
+
+
+def manifest_of(workdir, step=programs.LAST):
+  file = workdir / f"checkpoints/{step}/manifest/metadata"
+  return json.loads(file.read_text())
+
+
+def saved_steps(workdir):
+  folder = workdir / "checkpoints"
+  names = [file.name for file in folder.iterdir()] if folder.exists() else []
+  return sorted(int(name) for name in names if name.isdigit())
+
+
+def test_what_a_run_writes_and_prints(whole):
+  assert f"wrote {whole.run}" in whole.out
+  # The table of parameters, the first evaluation, the progress line.
+  assert "Total:" in whole.out
+  assert "step 0  held-out: worst 4." in whole.out
+  line = r"step +160/160  loss \d\.\d{3}  worst \w+ \d\.\d{3}  [\d,]+ examples"
+  assert re.search(line, whole.out)
+  rows = programs.rows_of(whole.run)
+  assert {row["step"] for row in rows} == set(range(0, 161, 5))
+  assert rows[-1]["eval/worst_task_loss"] < rows[0]["eval/worst_task_loss"] / 2
+  manifest = json.loads((whole.run / "manifest.json").read_text())
+  assert manifest["task_names"] == [
+    "nouns",
+    "verbs",
+    "modifiers",
+    "function_words",
+  ]
+  assert manifest["config"]["model"]["width"] == 8
+
+
+def test_a_killed_run_ends_as_one_that_was_not(whole, tmp_path):
+  workdir = tmp_path / "run"
+  flags = programs.run_flags(whole.folder, workdir)
+  process = programs.start("pretrain", *flags)
+  end = time.monotonic() + 200
+  while not saved_steps(workdir) and time.monotonic() < end:
+    assert process.poll() is None, process.stderr.read()
+    time.sleep(0.002)
+  process.send_signal(signal.SIGKILL)
+  process.communicate()
+  reached = saved_steps(workdir)[-1]
+  assert 20 <= reached < programs.LAST
+  # It is stopped once more, as a machine that is taken away does it.
+  process = programs.start("pretrain", *flags)
+  for line in process.stdout:
+    if line.startswith("step "):
+      break
+    assert "continues at step" in line
+  process.send_signal(signal.SIGTERM)
+  out, err = process.communicate()
+  assert process.returncode == 75, err
+  stop = int(re.search(r"stopped and saved at step (\d+) of 160", out)[1])
+  assert stop in saved_steps(workdir)
+  code, out, err = programs.run("pretrain", *flags)
+  assert code == 0, err
+  assert f"continues at step {stop} of 160" in out
+  for name in ("metrics.jsonl", "manifest.json"):
+    assert (workdir / name).read_bytes() == (whole.run / name).read_bytes()
+  assert manifest_of(workdir) == manifest_of(whole.run)
+  assert manifest_of(workdir)["digests"]
+
+
+def everything(folder):
+  return {
+    str(file.relative_to(folder)): file.stat().st_mtime_ns
+    for file in folder.rglob("*")
+  }
+
+
+# Flags that are changed, and what the message must say.
+CASES = [
+  ({"num_step": 3}, 'Did you mean "num_steps"?'),
+  ({"modle.width": 3}, 'Did you mean "model"?'),
+  ({"num_steps": "many"}, "num_steps=many"),
+  ({"num_steps": 1.5}, "num_steps=1.5"),
+  ({"num_steps": 0}, "num_steps must be a whole number >= 1, got 0"),
+  ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
+  ({"batch_size": 30}, "4 tasks x 1 devices = 4, got 30; the nearest is 28 or"),
+  ({"minimax.strategy": "uniform"}, "--config=FILE:strategy=uniform"),
+  ({"minimax.strategy": "unifrom"}, "did you mean 'uniform'?"),
+  ({"minimax.step_size": -0.1}, "step_size must be in [0, inf), got -0.1"),
+  ({"minimax.step_size": "nan"}, "step_size must be in [0, inf), got nan"),
+  ({"text": ":strategy=miror_ascent"}, "did you mean 'mirror_ascent'?"),
+  ({"text": ":strategy=cvar"}, "Legal: uniform, fixed, mirror_ascent"),
+  ({"text": ":step_sise=1"}, "did you mean 'step_size'?"),
+  ({"text": ":step_size"}, "step_size must be in [0, inf), got True"),
+  ({"text": ":step_size=-1"}, "step_size must be in [0, inf), got -1"),
+  ({"text": ":step_size=nan"}, "step_size must be in [0, inf), got nan"),
+  (
+    {"text": ":strategy=softmax_weighted,temperature=0"},
+    "temperature must be in (0, inf), got 0",
+  ),
+  ({"text": ":strategy=fixed"}, "strategy fixed needs weights"),
+  ({"tasks.groups.nouns": "('NOUN','VREB')"}, "did you mean 'VERB'?"),
+  (
+    {"tasks.groups.nouns": "('NOUN','VERB')"},
+    "groups 'nouns' and 'verbs' overlap: both hold 'VERB'",
+  ),
+  ({"tasks.groups.nouns": "('SYM',)"}, "group 'nouns' (SYM) matches no word"),
+  ({"optimizer.learning_rate": "inf"}, "learning_rate must be in (0, inf)"),
+  ({"optimizer.warmup_steps": 160}, "in [0, num_steps = 160), got 160"),
+  ({"mesh.data": 3}, "does not divide the 1 devices"),
+  ({"data.row_length": 32}, "row_length: the config says 32; the rows in"),
+  ({"data.digest": "abc"}, "digest: the config says abc; the dataset in"),
+  ({"data_dir": "{tmp}/none"}, "{tmp}/none is no folder"),
+  ({"data_dir": "{tmp}"}, "{tmp} holds no complete dataset"),
+  ({"data_dir": None}, "--data_dir must have a value"),
+  ({"config": "{tmp}/none.py"}, "none.py"),
+  ({"workdir": "{run}", "seed": 1}, "holds another run: config.seed is 0"),
+  ({"workdir": "{data}"}, "holds files but no manifest.json"),
+  ({"workdir": "{tmp}/file/run"}, "{tmp}/file/run cannot be written"),
+  ({"workdir": "/proc/run"}, "workdir /proc/run cannot be written"),
+  ({"workdri": "x"}, "Did you mean: workdir"),
+]
+
+
+def test_bad_input_is_one_line_and_code_2_and_changes_nothing(whole, tmp_path):
+  (tmp_path / "file").write_text("x")
+  places = {"tmp": tmp_path, "run": whole.run, "data": whole.data}
+  calls = []
+  for changes, _ in CASES:
+    changes = {
+      key: value.format(**places) if isinstance(value, str) else value
+      for key, value in changes.items()
+    }
+    flags = {
+      "config": f"{programs.ROOT}/configs/pos_bert_smoke.py",
+      "data_dir": whole.data,
+      "workdir": tmp_path / "new",
+    }
+    own = {key: changes.pop(key) for key in list(changes) if key in flags}
+    flags["config"] += changes.pop("text", "")
+    flags |= own
+    call = [f"--{k}={v}" for k, v in flags.items() if v is not None]
+    call += programs.SMALL
+    call.append(f"--config.data.train_path={whole.folder / 'all.conllu'}")
+    for key, value in changes.items():
+      prefix = "" if key == "workdri" else "config."
+      call.append(f"--{prefix}{key}={value}")
+    calls.append(call)
+  before = everything(whole.folder)
+  results = programs.run_each(
+    "pretrain", ["config", "data_dir", "workdir"], calls
+  )
+  for (changes, message), (code, out, err) in zip(CASES, results):
+    assert code == 2, (changes, out, err)
+    assert message.format(**places) in err, changes
+    assert err.startswith("error: "), changes
+    assert len(err.splitlines()) == 1, changes
+    assert "step 0" not in out, changes
+  assert everything(whole.folder) == before
+  assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_one_line_and_code_1(whole, tmp_path):
+  workdir = tmp_path / "run"
+  workdir.mkdir()
+  for name in ("manifest.json", "timing.jsonl"):
+    (workdir / name).write_bytes((whole.run / name).read_bytes())
+  (workdir / "metrics.jsonl").symlink_to("/dev/full")
+  flags = programs.run_flags(whole.folder, workdir)
+  ((code, _, err),) = programs.run_each(
+    "pretrain", ["config", "data_dir", "workdir"], [flags]
+  )
+  assert code == 1
+  assert err.splitlines() == [
+    f"error: [Errno 28] No space left on device: '{workdir}/metrics.jsonl'"
+  ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write")
+def test_a_read_only_workdir_is_one_line_and_code_2(whole, tmp_path):
+  tmp_path.chmod(0o555)
+  flags = programs.run_flags(whole.folder, tmp_path)
+  ((code, _, err),) = programs.run_each(
+    "pretrain", ["config", "data_dir", "workdir"], [flags]
+  )
+  tmp_path.chmod(0o755)
+  assert code == 2
+  assert f"workdir {tmp_path} cannot be written" in err

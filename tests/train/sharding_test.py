@@ -1,0 +1,122 @@
+"""Meshes, legal batch sizes, and where a state lies."""
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec
+import numpy as np
+import pytest
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train import sharding
+from taskrobust_jax.train.sharding import (
+  check_batch_size,
+  make_mesh,
+  state_sharding,
+)
+from tests.train import toy
+
+
+@pytest.mark.parametrize(
+  ("data", "fsdp", "expected"),
+  [(-1, 1, (8, 1)), (2, -1, (2, 4)), (-1, 4, (2, 4)), (1, 8, (1, 8))],
+)
+def test_minus_one_takes_the_rest(data, fsdp, expected):
+  assert tuple(make_mesh(data, fsdp).shape.values()) == expected
+
+
+@pytest.mark.parametrize(
+  ("data", "fsdp", "message"),
+  [
+    (0, 1, "-1 or 1 or more, got {'data': 0, 'fsdp': 1}"),
+    (1, -2, "-1 or 1 or more, got {'data': 1, 'fsdp': -2}"),
+    (-1, -1, "only one mesh axis can be -1"),
+    (-1, 3, "{'data': -1, 'fsdp': 3} does not divide the 8 devices"),
+    (16, 1, "'data': 16, 'fsdp': 1} does not divide the 8 devices"),
+    (2, 2, "data=2 x fsdp=2 uses 4 of the 8 devices; write -1"),
+  ],
+)
+def test_a_mesh_that_does_not_fit_says_the_numbers(data, fsdp, message):
+  with pytest.raises(InputError) as caught:
+    make_mesh(data, fsdp)
+  assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+  ("size", "nearest"),
+  [(1, "24"), (23, "24"), (25, "24 or 48"), (47, "24 or 48"), (50, "48 or 72")],
+)
+def test_a_batch_size_that_does_not_fit_says_the_nearest(size, nearest):
+  with pytest.raises(InputError) as caught:
+    check_batch_size("batch_size", size, 3, make_mesh())
+  assert str(caught.value) == (
+    "batch_size must be a multiple of 3 tasks x 8 devices = 24, got "
+    f"{size}; the nearest is {nearest}"
+  )
+
+
+def test_multiples_of_the_unit_are_legal():
+  for size in (24, 48, 240):
+    check_batch_size("batch_size", size, 3, make_mesh(2, 4))
+
+
+def test_the_longest_axis_that_fits_is_split_if_the_array_is_large():
+  shapes = {
+    "wide": jax.ShapeDtypeStruct((128, 512), jnp.float32),
+    "odd": jax.ShapeDtypeStruct((513, 128), jnp.float32),
+    "none": jax.ShapeDtypeStruct((513, 127), jnp.float32),
+    "small": jax.ShapeDtypeStruct((64, 64), jnp.float32),
+    "scalar": jax.ShapeDtypeStruct((), jnp.int32),
+  }
+  specs = {
+    name: found.spec
+    for name, found in state_sharding(make_mesh(2, 4), shapes).items()
+  }
+  assert specs == {
+    "wide": PartitionSpec(None, "fsdp"),
+    "odd": PartitionSpec(None, "fsdp"),
+    "none": PartitionSpec(None, None),
+    "small": PartitionSpec(None, None),
+    "scalar": PartitionSpec(),
+  }
+  for found in state_sharding(make_mesh(8, 1), shapes).values():
+    assert found.is_fully_replicated
+
+
+def run(experiment, num_steps):
+  state = experiment.init_state()
+  for step in range(num_steps):
+    state, metrics = experiment.train_step(state, experiment.load_batch(step))
+  return state, jax.device_get(metrics)
+
+
+def test_a_split_state_trains_as_a_whole_one(monkeypatch):
+  # The small arrays of the toy would not be split.
+  monkeypatch.setattr(sharding, "MIN_SHARDED_SIZE", 1)
+  split = toy.small_experiment(mesh__data=2, mesh__fsdp=4)
+  state, metrics = run(split, 5)
+  kernel = state.params["hidden"]["kernel"]
+  assert kernel.sharding.spec == PartitionSpec("fsdp", None)
+  assert kernel.addressable_shards[0].data.shape == (4, 4)
+  moments = [
+    leaf
+    for leaf in jax.tree.leaves(state.opt_state)
+    if leaf.shape == kernel.shape
+  ]
+  assert len(moments) == 2
+  for moment in moments:
+    assert moment.sharding == kernel.sharding
+  one = toy.small_experiment(devices=jax.devices()[:1])
+  expected, expected_metrics = run(one, 5)
+  np.testing.assert_allclose(
+    metrics.losses, expected_metrics.losses, rtol=1e-5
+  )
+  np.testing.assert_allclose(
+    kernel, expected.params["hidden"]["kernel"], rtol=1e-4, atol=1e-6
+  )
+
+
+def test_the_step_takes_over_the_memory_of_its_state():
+  experiment = toy.small_experiment()
+  state = experiment.init_state()
+  experiment.train_step(state, experiment.load_batch(0))
+  assert state.params["hidden"]["kernel"].is_deleted()
