@@ -1,8 +1,7 @@
 r"""BERT-tiny on the English Web Treebank with gold tags.
 
-Claim: none about the method: 2,000 steps of 32 rows are 16 passes over 204,577
-words, and the model overfits. It shows the line on a real corpus with gold
-tags, and how the weights move on it.
+Claim: none about the method, being one seed of 2,000 steps. It shows the line
+on a real corpus with gold tags, and how the weights move on it.
 
 Command (the treebank's files are not part of this project; TREEBANK is where
 you have them):
@@ -13,6 +12,10 @@ you have them):
   python -m taskrobust_jax.pretrain --config=configs/pos_bert_tiny_ewt.py \
     --data_dir=runs/ewt/data --workdir=runs/ewt/minimax
 Baselines: `:strategy=uniform`, `:ordinary`.
+Wall time: about 7 minutes a run on 2 cores of a shared machine, no accelerator.
+Held-out loss at step 2,000, seed 0 (function words, modifiers, nouns, verbs):
+  uniform        3.753  7.292  8.419  6.770   worst 8.419  mean 6.558
+  mirror_ascent  3.833  7.255  8.208  6.722   worst 8.208  mean 6.504
 """
 
 from ml_collections import ConfigDict
