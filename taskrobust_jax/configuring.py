@@ -141,11 +141,11 @@ def parse(
         f"{', '.join(sorted(legal))}"
       )
     target = options if name in options else section
-    # Text such as "false" would count as true.
-    if isinstance(target[name], bool) and not isinstance(value, bool):
-      raise InputError(
-        f"config argument {name} must be True or False, got {value!r}"
-      )
+    # Text such as "false" would count as true, and a bare name as 1.
+    is_switch = isinstance(target[name], bool)
+    if isinstance(value, bool) != is_switch:
+      legal = "True or False" if is_switch else "given as name=value"
+      raise InputError(f"config argument {name} must be {legal}, got {value!r}")
     target[name] = value
   for name, value in section.items():
     if value is inspect.Parameter.empty:
@@ -153,30 +153,6 @@ def parse(
         f"strategy {chosen} needs {name}; write :strategy={chosen},{name}=..."
       )
   return ConfigDict(options), ConfigDict(section)
-
-
-def make_weighting(section: ConfigDict) -> minimax.TaskWeighting:
-  """Makes the strategy that a section `config.minimax` describes.
-
-  Raises:
-    InputError: For an unknown strategy, one changed without its arguments, or
-      an argument out of range.
-  """
-  arguments = section.to_dict()
-  name = arguments.pop("strategy")
-  arguments.pop("order")
-  try:
-    legal = minimax.signature(name)
-    if set(arguments) != set(legal):
-      raise InputError(
-        f"minimax.strategy is {name!r}, which takes "
-        f"{', '.join(legal) or 'no arguments'}, but the config holds "
-        f"{', '.join(arguments) or 'none'}; change a strategy by "
-        f"--config=FILE:strategy={name}"
-      )
-    return minimax.make(name, **arguments)
-  except (TypeError, ValueError) as error:
-    raise InputError(f"minimax: {error}") from error
 
 
 def _literal(text: str) -> Any:

@@ -1,4 +1,10 @@
-"""The one exception that bad input raises outside `minimax`."""
+"""Bad input, and the codes that programs exit with."""
+
+DONE = 0
+FAULT = 1
+BAD_INPUT = 2
+PREEMPTED = 75  # Saved; start it again.
+INTERRUPTED = 130
 
 
 class InputError(ValueError):

@@ -32,9 +32,10 @@ def main() -> None:
     _DATA_DIR.value, digest=manifest["data_digest"]
   )
   experiment = build(config, dataset)
-  checkpoints = Checkpointer(
-    workdir / "checkpoints", experiment.identity, read_only=True
-  )
+  folder = workdir / "checkpoints"
+  if not folder.is_dir():
+    raise InputError(f"{workdir} holds no checkpoint yet")
+  checkpoints = Checkpointer(folder, experiment.identity, read_only=True)
   state = checkpoints.restore(
     experiment.state_shapes, experiment.state_sharding, _STEP.value
   )

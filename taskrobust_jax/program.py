@@ -8,8 +8,6 @@ from absl import app, flags, logging
 
 from taskrobust_jax import errors
 
-DONE, FAULT, BAD_INPUT, PREEMPTED, INTERRUPTED = 0, 1, 2, 75, 130
-
 
 def run(main: Callable[[], int | None]) -> None:
   """Parses the flags, calls `main` and exits; never returns.
@@ -27,18 +25,19 @@ def run(main: Callable[[], int | None]) -> None:
     if len(argv) > 1:
       return _bad_input(f"unexpected argument {argv[1]!r}; flags start with --")
     try:
-      return main() or DONE
+      return main() or errors.DONE
     except errors.InputError as error:
       return _bad_input(error)
     except OSError as error:  # A full disk, a lost mount.
       print(f"error: {_one_line(error)}", file=sys.stderr)
-      return FAULT
+      return errors.FAULT
     except KeyboardInterrupt:
       print("interrupted", file=sys.stderr)
-      return INTERRUPTED
+      return errors.INTERRUPTED
 
-  # Orbax tells of every file it writes; what a run has to say, it prints.
-  logging.set_verbosity(logging.WARNING)
+  # Orbax tells of every file it writes, and warns of checkpoints that were not
+  # evaluated; what a run has to say, it prints.
+  logging.set_verbosity(logging.ERROR)
   app.run(call, flags_parser=_parse)
 
 
@@ -84,4 +83,4 @@ def _one_line(problem: object) -> str:
 
 def _bad_input(message: object) -> int:
   print(f"error: {message}", file=sys.stderr)
-  return BAD_INPUT
+  return errors.BAD_INPUT

@@ -21,21 +21,40 @@ def everything(folder):
   }
 
 
-def evaluate(whole, *calls):
-  """Results of calls that are given other flags."""
-  flags = {"workdir": whole.run, "data_dir": whole.data}
-  return programs.run_each(
-    "evaluate",
-    ["workdir", "data_dir"],
-    [[f"--{k}={v}" for k, v in (flags | call).items()] for call in calls],
-  )
+STEPS = (programs.LAST, programs.LAST - 20)
+# Flags that are changed, and what the message must say.
+CASES = [
+  ({"workdir": "{tmp}/none"}, "none is no run: it has no manifest.json"),
+  ({"workdir": "{tmp}/empty"}, "empty is no run: it has no manifest"),
+  ({"workdir": "{tmp}/new"}, "new holds no checkpoint yet"),
+  ({"step": 17}, "has no checkpoint of step 17; it has "),
+  ({"step": "x"}, "--step=x"),
+  ({"data_dir": "{tmp}/empty"}, "holds no complete dataset"),
+]
 
 
-def test_it_prints_the_numbers_of_the_run_and_writes_nothing(whole):
-  before = everything(whole.run)
-  steps = [programs.LAST, programs.LAST - 20]
-  results = evaluate(whole, {}, {"step": steps[1]})
-  for step, (code, out, err) in zip(steps, results):
+@pytest.fixture(scope="module")
+def results(whole, tmp_path_factory):
+  """(exit code, standard output, standard error) of every call."""
+  folder = tmp_path_factory.mktemp("folder")
+  (folder / "empty").mkdir()
+  (folder / "new").mkdir()
+  manifest = (whole.run / "manifest.json").read_bytes()
+  (folder / "new/manifest.json").write_bytes(manifest)
+  calls = []
+  for changes in ({}, {"step": STEPS[1]}, *(case for case, _ in CASES)):
+    flags = {"workdir": whole.run, "data_dir": whole.data, **changes}
+    calls.append(
+      [f"--{k}={str(v).format(tmp=folder)}" for k, v in flags.items()]
+    )
+  before = everything(whole.run) | everything(folder)
+  found = programs.run_each("evaluate", ["workdir", "data_dir"], calls)
+  assert everything(whole.run) | everything(folder) == before
+  return found
+
+
+def test_it_prints_the_numbers_of_the_run(whole, results):
+  for step, (code, out, err) in zip(STEPS, results):
     assert code == 0, err
     assert f"held-out, step {step}\n" in out
     (row,) = [
@@ -43,12 +62,14 @@ def test_it_prints_the_numbers_of_the_run_and_writes_nothing(whole):
       for row in programs.rows_of(whole.run)
       if row["step"] == step and "eval/worst_task_loss" in row
     ]
-    printed = dict(
-      (name, (loss, accuracy))
+    printed = {
+      name: (loss, accuracy)
       for name, loss, accuracy in (
-        match.groups() for match in map(NUMBERS.match, out.splitlines()) if match
+        match.groups()
+        for match in map(NUMBERS.match, out.splitlines())
+        if match
       )
-    )
+    }
     names = [key[10:] for key in row if key.startswith("eval/loss/")]
     assert list(printed) == [*names, "worst", "mean"]
     for name in names:
@@ -58,28 +79,11 @@ def test_it_prints_the_numbers_of_the_run_and_writes_nothing(whole):
       assert f"of {row[f'eval/count/{name}']:,.0f}\n" in out
     assert printed["worst"][0] == f"{row['eval/worst_task_loss']:.4f}"
     assert printed["mean"][0] == f"{row['eval/mean_task_loss']:.4f}"
-  assert everything(whole.run) == before
 
 
-def test_what_is_missing_is_named(whole, tmp_path):
-  (tmp_path / "empty").mkdir()
-  (tmp_path / "new").mkdir()
-  manifest = (whole.run / "manifest.json").read_bytes()
-  (tmp_path / "new/manifest.json").write_bytes(manifest)
-  cases = [
-    ({"workdir": tmp_path / "none"}, "none is no run: it has no manifest.json"),
-    ({"workdir": tmp_path / "empty"}, "empty is no run: it has no manifest"),
-    ({"workdir": tmp_path / "new"}, "new holds no checkpoint yet"),
-    ({"step": 17}, "has no checkpoint of step 17; it has "),
-    ({"step": "x"}, "step"),
-    ({"data_dir": tmp_path / "empty"}, "holds no complete dataset"),
-  ]
-  results = evaluate(whole, *(changes for changes, _ in cases))
-  for (changes, message), (code, _, err) in zip(cases, results):
+def test_what_is_missing_is_named(results):
+  for (changes, message), (code, _, err) in zip(CASES, results[2:]):
     assert code == 2, (changes, err)
     assert message in err
     assert err.startswith("error: ")
     assert len(err.splitlines()) == 1
-  assert [file.name for file in (tmp_path / "new").iterdir()] == [
-    "manifest.json"
-  ]

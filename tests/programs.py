@@ -9,11 +9,15 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).parents[1]
+_CACHE = tempfile.TemporaryDirectory()
 ENVIRONMENT = {
   **os.environ,
   # One device: it compiles faster.
   "XLA_FLAGS": "--xla_backend_optimization_level=0",
   "PYTHONPATH": str(ROOT),
+  # Programs are compiled once for all the processes of the tests.
+  "JAX_COMPILATION_CACHE_DIR": _CACHE.name,
+  "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
 }
 LAST = 160
 SMALL = (
@@ -38,9 +42,14 @@ SENTENCES = (
   "Mary/PROPN is/AUX very/ADV old/ADJ but/CCONJ sings/VERB well/ADV",
 )
 
-# Forks for each call, so that what is imported is imported once.
+# Forks for each call, so that what is imported is imported once. Nothing is run
+# before: threads do not survive a fork.
 FORKS = """
-import json, os, sys
+import json, os, resource, sys
+import grain, tensorflow_datasets
+from tensorflow_datasets.proto import tf_example_generated_pb2
+from array_record.python import array_record_data_source
+from configs import pos_bert_smoke
 from taskrobust_jax import program
 from taskrobust_jax import {program} as module
 from absl import flags
@@ -52,6 +61,8 @@ for number, arguments in enumerate(json.load(sys.stdin)):
       os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), stream)
     sys.argv = ["{program}", *arguments]
     flags.mark_flags_as_required({required!r})
+    limit = {largest_files}.get(number, -1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     program.run(module.main)
   code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
   print(json.dumps(code), flush=True)
@@ -86,14 +97,22 @@ def run(program, *arguments):
   return process.returncode, out, err
 
 
-def run_each(program, required, calls):
-  """The same for many calls of a program, each in a fork of one process."""
+def run_each(program, required, calls, largest_files=None):
+  """The same for many calls of a program, each in a fork of one process.
+
+  `largest_files` limits what some calls, by number, can write into one file.
+  """
   with tempfile.TemporaryDirectory() as folder:
     result = subprocess.run(
       [
         sys.executable,
         "-c",
-        FORKS.format(program=program, folder=folder, required=required),
+        FORKS.format(
+          program=program,
+          folder=folder,
+          required=required,
+          largest_files=largest_files or {},
+        ),
       ],
       input=json.dumps(calls),
       cwd=ROOT,

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 import numpy as np
 import optax
 
-from taskrobust_jax import configuring, minimax
+from taskrobust_jax import minimax
 from taskrobust_jax.data.order import Order
 from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
@@ -209,7 +209,7 @@ def optimizer(
   config: ConfigDict, num_tasks: int
 ) -> tuple[optax.Schedule, optax.GradientTransformationExtraArgs]:
   """(learning_rate, transform) of a config."""
-  weighting = configuring.make_weighting(config.minimax)
+  weighting = make_weighting(config.minimax)
   unmet = set(weighting.needs) - {"step"}
   if unmet:
     raise InputError(
@@ -228,6 +228,30 @@ def optimizer(
   except ValueError as error:
     raise InputError(f"minimax: {error}") from error
   return learning_rate, make_optimizer(adversary, learning_rate, **options)
+
+
+def make_weighting(section: ConfigDict) -> minimax.TaskWeighting:
+  """Makes the strategy that a section `config.minimax` describes.
+
+  Raises:
+    InputError: For an unknown strategy, one changed without its arguments, or
+      an argument out of range.
+  """
+  arguments = section.to_dict()
+  name = arguments.pop("strategy")
+  arguments.pop("order")
+  try:
+    legal = minimax.signature(name)
+    if set(arguments) != set(legal):
+      raise InputError(
+        f"minimax.strategy is {name!r}, which takes "
+        f"{', '.join(legal) or 'no arguments'}, but the config holds "
+        f"{', '.join(arguments) or 'none'}; change a strategy by "
+        f"--config=FILE:strategy={name}"
+      )
+    return minimax.make(name, **arguments)
+  except (TypeError, ValueError) as error:
+    raise InputError(f"minimax: {error}") from error
 
 
 def identity_of(config: ConfigDict) -> dict[str, Any]:

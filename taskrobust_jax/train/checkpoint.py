@@ -6,7 +6,6 @@ import math
 import pathlib
 from typing import Any
 
-from etils import epath
 import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
@@ -44,10 +43,11 @@ class Checkpointer:
     self._identity = identity
     self._folder = folder
     self._manager = ocp.CheckpointManager(
-      epath.Path(folder.absolute()),
+      folder.absolute(),
       options=ocp.CheckpointManagerOptions(
         read_only=read_only,
         create=not read_only,
+        save_interval_steps=0 if read_only else 1,
         cleanup_tmp_directories=not read_only,
         # Without best_fn the metrics would not be written beside the state.
         best_fn=lambda metrics: metrics[WORST_TASK_LOSS],

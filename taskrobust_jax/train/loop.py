@@ -6,7 +6,7 @@ import signal
 
 from clu import parameter_overview
 
-from taskrobust_jax import program
+from taskrobust_jax import errors
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.folder import RunFolder
@@ -26,7 +26,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
     folder: Of this run.
 
   Returns:
-    An exit code of `program`: `DONE`, `PREEMPTED` or `INTERRUPTED`.
+    An exit code of `errors`: `DONE`, `PREEMPTED` or `INTERRUPTED`.
   """
   state = _restore_or_init(experiment, folder)
   first, last = int(state.step), experiment.num_steps
@@ -69,7 +69,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
         print(f"stopped and saved at step {step} of {last}", flush=True)
         return stop
   folder.checkpoints.wait()
-  return program.DONE
+  return errors.DONE
 
 
 def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
@@ -131,7 +131,7 @@ def _stop_requests() -> Iterator[Callable[[], int]]:
     if signum == signal.SIGINT and asked:
       raise KeyboardInterrupt
     asked.append(
-      program.PREEMPTED if signum == signal.SIGTERM else program.INTERRUPTED
+      errors.PREEMPTED if signum == signal.SIGTERM else errors.INTERRUPTED
     )
 
   before = {

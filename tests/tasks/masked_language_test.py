@@ -176,20 +176,35 @@ def test_vmapped_losses_equal_a_loop_over_tasks():
     assert counts[task] == count
 
 
-def test_a_loss_is_a_sum_over_a_count_never_a_mean_of_means():
-  # Row 0 has two targets and is right; row 1 has one and knows nothing.
+def two_rows():
+  """Row 0 has two targets, row 1 has one; every token is 0."""
   batch = jax.tree.map(np.zeros_like, random_batch(2))
   batch["tags"][0, 1:3] = batch["tags"][1, 1] = 1
   batch["word_starts"][0, 1:3] = batch["word_starts"][1, 1] = 1
+  return batch
 
-  def apply(params, inputs, segments, positions, at, key):
-    is_right = (jnp.arange(50) == 0) & (jnp.arange(2) == 0)[:, None, None]
-    return jnp.where(is_right, 1e9, 0.0) + jnp.zeros((*at.shape, 50))
 
-  suite = suite_of({"nouns": ["NOUN"]}, word_fraction=1.0, apply=apply)
-  losses, counts = losses_of(suite, None, batch, jax.random.key(0))
+def right_in_row_0(params, inputs, segments, positions, at, key):
+  """Sure of token 0 in row 0; slightly for token 1 in row 1."""
+  row = jnp.arange(2)[:, None, None]
+  token = jnp.arange(50)
+  logits = jnp.where((row == 0) & (token == 0), 1e9, 0.0)
+  logits += jnp.where((row == 1) & (token == 1), 1e-6, 0.0)
+  return logits + jnp.zeros((*at.shape, 50))
+
+
+def test_a_loss_is_a_sum_over_a_count_never_a_mean_of_means():
+  suite = suite_of({"nouns": ["NOUN"]}, 4, 1.0, apply=right_in_row_0)
+  losses, counts = losses_of(suite, None, two_rows(), jax.random.key(0))
   assert counts[0] == 3
   np.testing.assert_allclose(losses[0], np.log(50) / 3, rtol=1e-5)
+
+
+def test_accuracy_counts_targets_alone():
+  suite = suite_of({"nouns": ["NOUN"]}, 4, 1.0, apply=right_in_row_0)
+  sums = suite.per_task_sums(None, two_rows(), jax.random.key(0))
+  np.testing.assert_array_equal(sums.correct, [2.0])
+  np.testing.assert_array_equal(sums.count, [3.0])
 
 
 def test_a_row_draws_by_its_place_alone():

@@ -6,7 +6,7 @@ import types
 import jax
 import pytest
 
-from taskrobust_jax import configuring, minimax
+from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import build
 from tests.train import toy
@@ -147,7 +147,7 @@ def test_a_strategy_changed_without_its_arguments_names_the_spelling():
 
 def test_what_a_strategy_needs_must_be_offered(monkeypatch):
   needy = minimax.uniform()._replace(needs=("step", "excess_losses"))
-  monkeypatch.setattr(configuring, "make_weighting", lambda section: needy)
+  monkeypatch.setattr(build, "make_weighting", lambda section: needy)
   with pytest.raises(InputError, match="needs excess_losses, which this"):
     build.build(toy.config(), toy.Dataset())
 

@@ -62,9 +62,7 @@ def test_the_same_run_opens_it_again_on_any_mesh(tmp_path, experiment):
   (tmp_path / "metrics.jsonl").write_text('{"step": 0}\n')
   before = content(tmp_path)
   open_and_close(tmp_path, experiment)
-  open_and_close(
-    tmp_path, toy.small_experiment(mesh__data=2, mesh__fsdp=4)
-  )
+  open_and_close(tmp_path, toy.small_experiment(mesh__data=2, mesh__fsdp=4))
   assert content(tmp_path) == before
 
 

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from taskrobust_jax import program
+from taskrobust_jax import errors
 from taskrobust_jax.train import loop
 from taskrobust_jax.train.folder import RunFolder
 from tests.train import toy
@@ -53,7 +53,7 @@ def stopped_at(experiment, stops):
 def whole(tmp_path_factory, experiment):
   """The folder of a run that nobody stopped."""
   path = tmp_path_factory.mktemp("whole") / "run"
-  assert train(path, experiment) == program.DONE
+  assert train(path, experiment) == errors.DONE
   return path
 
 
@@ -161,7 +161,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
   assert train(path, stopped_at(experiment, {stop: [number]})) == code
   assert saved_steps(path)[-1] == stop
   assert f"stopped and saved at step {stop} of 12" in capsys.readouterr().out
-  assert train(path, experiment) == program.DONE
+  assert train(path, experiment) == errors.DONE
   assert f"continues at step {stop} of 12" in capsys.readouterr().out
   assert_same_run(path, whole, experiment)
 
@@ -179,7 +179,7 @@ def test_stopped_again_and_again(tmp_path, experiment, whole):
 def test_a_stop_at_the_last_step_is_the_end(tmp_path, experiment, whole):
   path = tmp_path / "run"
   stopped = stopped_at(experiment, {LAST: [signal.SIGTERM]})
-  assert train(path, stopped) == program.DONE
+  assert train(path, stopped) == errors.DONE
   assert_same_run(path, whole, experiment)
 
 
@@ -197,15 +197,13 @@ def crashing(experiment, at):
 
 
 @pytest.mark.parametrize("at", [3, 5, 11])
-def test_rows_past_the_last_checkpoint_are_cut(
-  tmp_path, experiment, whole, at
-):
+def test_rows_past_the_last_checkpoint_are_cut(tmp_path, experiment, whole, at):
   path = tmp_path / "run"
   with pytest.raises(CrashError):
     train(path, crashing(experiment, at))
   with (path / "metrics.jsonl").open("a") as file:
     file.write('{"step": 99, "train/robu')  # A kill while a row is written.
-  assert train(path, experiment) == program.DONE
+  assert train(path, experiment) == errors.DONE
   assert_same_run(path, whole, experiment)
   steps = [row["step"] for row in rows_of(path, "timing.jsonl")]
   assert steps == sorted(set(steps))
@@ -221,7 +219,7 @@ def test_a_second_interrupt_stops_at_once(tmp_path, experiment, whole):
   assert handlers == [
     signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)
   ]
-  assert train(path, experiment) == program.DONE
+  assert train(path, experiment) == errors.DONE
   assert_same_run(path, whole, experiment)
 
 
@@ -247,7 +245,7 @@ def test_a_finished_run_called_again_changes_nothing(
     train_step=never, load_batch=never, evaluate=never, init_state=never
   )
   capsys.readouterr()
-  assert train(path, idle) == program.DONE
+  assert train(path, idle) == errors.DONE
   assert everything(path) == before
   assert capsys.readouterr().out == "continues at step 12 of 12\n"
 
@@ -298,14 +296,14 @@ def test_a_disk_that_fills_up_is_named_and_the_run_can_go_on(
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     folder.close()
   assert saved_steps(path) == [4]
-  assert train(path, experiment) == program.DONE
+  assert train(path, experiment) == errors.DONE
   assert_same_run(path, whole, experiment)
 
 
 def test_a_run_goes_on_on_another_mesh(tmp_path, experiment, whole):
   path = tmp_path / "run"
   stopped = stopped_at(experiment, {6: [signal.SIGTERM]})
-  assert train(path, stopped) == program.PREEMPTED
+  assert train(path, stopped) == errors.PREEMPTED
   other = toy.small_experiment(
     "step_size=0.5",
     devices=jax.devices()[:1],
@@ -314,7 +312,7 @@ def test_a_run_goes_on_on_another_mesh(tmp_path, experiment, whole):
     evaluation__every=3,
     checkpoint__every=4,
   )
-  assert train(path, other) == program.DONE
+  assert train(path, other) == errors.DONE
   for a, b in zip(rows_of(path), rows_of(whole), strict=True):
     assert a.keys() == b.keys()
     np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-5)

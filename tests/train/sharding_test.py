@@ -107,9 +107,7 @@ def test_a_split_state_trains_as_a_whole_one(monkeypatch):
     assert moment.sharding == kernel.sharding
   one = toy.small_experiment(devices=jax.devices()[:1])
   expected, expected_metrics = run(one, 5)
-  np.testing.assert_allclose(
-    metrics.losses, expected_metrics.losses, rtol=1e-5
-  )
+  np.testing.assert_allclose(metrics.losses, expected_metrics.losses, rtol=1e-5)
   np.testing.assert_allclose(
     kernel, expected.params["hidden"]["kernel"], rtol=1e-4, atol=1e-6
   )
