@@ -244,7 +244,7 @@ def make_weighting(section: ConfigDict) -> minimax.TaskWeighting:
     legal = minimax.signature(name)
     if set(arguments) != set(legal):
       raise InputError(
-        f"minimax.strategy is {name!r}, which takes "
+        f"strategy {name!r} takes "
         f"{', '.join(legal) or 'no arguments'}, but the config holds "
         f"{', '.join(arguments) or 'none'}; change a strategy by "
         f"--config=FILE:strategy={name}"

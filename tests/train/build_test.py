@@ -139,7 +139,7 @@ def test_a_strategy_changed_without_its_arguments_names_the_spelling():
   with pytest.raises(InputError) as caught:
     build.build(config, toy.Dataset())
   assert (
-    "minimax.strategy is 'softmax_weighted', which takes temperature, "
+    "minimax: strategy 'softmax_weighted' takes temperature, "
     "through_softmax, but the config holds"
   ) in str(caught.value)
   assert "--config=FILE:strategy=softmax_weighted" in str(caught.value)
