@@ -46,6 +46,14 @@ def test_step_size_0_is_the_plain_average():
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-5)
 
 
+def test_each_step_masks_anew():
+  experiment = experiment_of(optimizer__learning_rate=1e-12)
+  batch = experiment.load_batch(0)
+  now, first = experiment.train_step(experiment.init_state(), batch)
+  _, second = experiment.train_step(now, batch)
+  assert (first.losses != second.losses).all()
+
+
 def test_one_program_for_all_steps_and_no_host_in_it():
   experiment = experiment_of()
   run(experiment, 3)
@@ -73,7 +81,7 @@ class Quadratics:
     return losses, counts
 
 
-def own_step(descent=None):
+def own_step():
   adversary = minimax.ascend(minimax.mirror_ascent(0.05), 3)
   tx = optimizer.make_optimizer(
     adversary,
