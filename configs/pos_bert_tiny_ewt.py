@@ -12,7 +12,8 @@ you have them):
   python -m taskrobust_jax.pretrain --config=configs/pos_bert_tiny_ewt.py \
     --data_dir=runs/ewt/data --workdir=runs/ewt/minimax
 Baselines: `:strategy=uniform`, `:ordinary`.
-Wall time: about 7 minutes a run on 2 cores of a shared machine, no accelerator.
+Wall time: 15 to 18 minutes a run on 2 cores that had other work beside it, no
+accelerator.
 Held-out loss at step 2,000, seed 0 (function words, modifiers, nouns, verbs):
   uniform        3.753  7.292  8.419  6.770   worst 8.419  mean 6.558
   mirror_ascent  3.833  7.255  8.208  6.722   worst 8.208  mean 6.504

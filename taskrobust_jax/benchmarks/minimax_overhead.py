@@ -6,7 +6,7 @@ Two train steps of one small BERT and one suite of K tasks: the minimax step,
 and the same with the mean of the losses and `jax.grad` in the adversary's
 place. Claims: FLOPs and bytes of the compiled programs are equal within 0.1 %,
 and the upper end of the interval of the CPU time ratio is at most 1.02, for
-every K. About four minutes on one core.
+every K. About eight minutes on one core.
 """
 
 from absl import flags

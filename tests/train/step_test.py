@@ -81,7 +81,7 @@ class Quadratics:
     return losses, counts
 
 
-def own_step():
+def own_step(suite):
   adversary = minimax.ascend(minimax.mirror_ascent(0.05), 3)
   tx = optimizer.make_optimizer(
     adversary,
@@ -93,11 +93,11 @@ def own_step():
     clip_norm=1e9,
   )
   start = state.initial_state(lambda key: {"x": jnp.float32(0.0)}, tx, 0)
-  return jax.jit(step.make_train_step(Quadratics(), tx, 0)), start
+  return jax.jit(step.make_train_step(suite, tx, 0)), start
 
 
 def test_a_suite_needs_two_attributes_and_no_entry_anywhere():
-  train_step, now = own_step()
+  train_step, now = own_step(Quadratics())
   batch = {"loss": jnp.zeros(1), "here": jnp.zeros(1)}
   for _ in range(500):
     now, metrics = train_step(now, batch)
@@ -111,13 +111,7 @@ def test_a_non_finite_gradient_changes_nothing_but_the_step():
       losses, counts = super().per_task_losses(params, batch, rng)
       return losses * batch["poison"][0], counts
 
-  adversary = minimax.ascend(minimax.mirror_ascent(0.05), 3)
-  options = {"b1": 0.9, "b2": 0.9, "eps": 1e-8, "weight_decay": 0.0}
-  tx = optimizer.make_optimizer(
-    adversary, lambda step: 0.05, clip_norm=1.0, **options
-  )
-  now = state.initial_state(lambda key: {"x": jnp.float32(0.0)}, tx, 0)
-  train_step = jax.jit(step.make_train_step(Poisoned(), tx, 0))
+  train_step, now = own_step(Poisoned())
   good = {"loss": jnp.zeros(1), "here": jnp.zeros(1), "poison": jnp.ones(1)}
   bad = good | {"poison": jnp.full(1, jnp.nan)}
   now, _ = train_step(now, good)
