@@ -8,12 +8,12 @@ manifest.json, metrics.jsonl, timing.jsonl and checkpoints/. Exit codes: 0 done,
 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
-import contextlib
+import json
 
 from absl import flags
 from ml_collections import config_flags
 
-from taskrobust_jax import program
+from taskrobust_jax import pod, program
 from taskrobust_jax.data import records
 from taskrobust_jax.train import loop
 from taskrobust_jax.train.build import build
@@ -22,6 +22,18 @@ from taskrobust_jax.train.folder import RunFolder
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "What `prepare` wrote.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
+_POD = flags.DEFINE_string(
+  "pod",
+  "",
+  "This process's place among several: auto (Cloud TPU, Slurm, Kubernetes) or "
+  "i/n@host:port.",
+)
+_POD_TIMEOUT = flags.DEFINE_integer(
+  "pod_timeout",
+  pod.TIMEOUT,
+  "Seconds until a process of the pod that has not come is named.",
+  lower_bound=1,
+)
 
 
 def main() -> int:
@@ -32,12 +44,17 @@ def main() -> int:
     row_length=config.data.row_length,
     digest=config.data.digest or None,
   )
-  experiment = build(config, dataset)
-  folder = RunFolder(_WORKDIR.value, experiment)
-  # However training ends, a save that goes on is finished.
-  with contextlib.closing(folder):
-    code = loop.train(experiment, folder)
-  print(f"wrote {folder.path}")
+  claims = {
+    "config": json.loads(config.to_json()),
+    "data_digest": dataset.info.digest,
+    "workdir": _WORKDIR.value,
+  }
+  place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
+  with pod.joined(place, claims, _POD_TIMEOUT.value):
+    experiment = build(config, dataset)
+    with RunFolder(_WORKDIR.value, experiment) as folder:
+      code = loop.train(experiment, folder)
+    print(f"wrote {folder.path}")
   return code
 
 

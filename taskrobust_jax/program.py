@@ -26,19 +26,38 @@ def run(main: Callable[[], int | None]) -> None:
       return _bad_input(f"unexpected argument {argv[1]!r}; flags start with --")
     try:
       return main() or errors.DONE
-    except errors.InputError as error:
-      return _bad_input(error)
-    except OSError as error:  # A full disk, a lost mount.
-      print(f"error: {_one_line(error)}", file=sys.stderr)
-      return errors.FAULT
-    except KeyboardInterrupt:
-      print("interrupted", file=sys.stderr)
-      return errors.INTERRUPTED
+    except (Exception, KeyboardInterrupt) as error:
+      return explain(error)
 
   # Orbax tells of every file it writes, and warns of checkpoints that were not
   # evaluated; what a run has to say, it prints.
   logging.set_verbosity(logging.ERROR)
   app.run(call, flags_parser=_parse)
+
+
+def explain(error: BaseException) -> int:
+  """Prints what ended a program, a fault with its traceback.
+
+  Returns:
+    The exit code.
+  """
+  if isinstance(error, errors.InputError):
+    return _bad_input(error)
+  if isinstance(error, KeyboardInterrupt):
+    print("interrupted", file=sys.stderr)
+    return errors.INTERRUPTED
+  if isinstance(error, OSError):  # A full disk, a lost mount.
+    print(f"error: {one_line(error)}", file=sys.stderr)
+  else:
+    traceback.print_exception(error)
+  return errors.FAULT
+
+
+def one_line(error: object) -> str:
+  """The message of an exception; its name if it has none."""
+  text = error.args[0] if isinstance(error, KeyError) else str(error)
+  lines = [line.strip() for line in str(text).splitlines()]
+  return "; ".join(lines) or type(error).__name__
 
 
 def _parse(argv: Sequence[str]) -> Sequence[str]:
@@ -57,7 +76,7 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
     if not _is_from_config_flags(error):
       raise  # A fault in the config's own code: show where.
     problem = error.args[0] if isinstance(error, AttributeError) else error
-    sys.exit(_bad_input(f"--config: {_one_line(problem)}"))
+    sys.exit(_bad_input(f"--config: {one_line(problem)}"))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -74,11 +93,6 @@ def _is_from_config_flags(error: BaseException) -> bool:
     for frame, _ in traceback.walk_tb(error.__traceback__)
   ]
   return set(modules[1:]) <= {"absl", "ml_collections"}
-
-
-def _one_line(problem: object) -> str:
-  text = problem.args[0] if isinstance(problem, KeyError) else str(problem)
-  return "; ".join(line.strip() for line in str(text).splitlines())
 
 
 def _bad_input(message: object) -> int:

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import os
 import signal
 
 from clu import parameter_overview
+import jax
+from jax.experimental import multihost_utils
 
 from taskrobust_jax import errors
 from taskrobust_jax.train import batches
@@ -18,8 +21,8 @@ from taskrobust_jax.train.step import StepMetrics
 def train(experiment: Experiment, folder: RunFolder) -> int:
   """Runs an experiment to its end, from where its folder left it.
 
-  On SIGTERM or SIGINT the current step is saved, and a later call goes on from
-  there; a second SIGINT stops at once.
+  On SIGTERM or SIGINT to any process the current step is saved by all, and a
+  later call goes on from there; a second SIGINT stops at once.
 
   Args:
     experiment: From `build`.
@@ -35,7 +38,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
     _evaluate(experiment, folder, 0, state)
 
   pending = None  # A step and its metrics, which may still be computed.
-  with _stop_requests() as stop_code:
+  with _stop_requests() as stop_code_at:
     loaded = batches.read_ahead(experiment.load_batch, first, last)
     for step, batch in enumerate(loaded, start=first + 1):
       state, metrics = experiment.train_step(state, batch)
@@ -45,7 +48,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
       if pending:
         _write(experiment, folder, progress, *pending)
         pending = None
-      stop = stop_code()
+      stop = stop_code_at(step)
       is_save_step = step % experiment.save_every == 0 or step == last
       # A stop adds a checkpoint and no row: metrics.jsonl is that of a run
       # which was never stopped.
@@ -122,9 +125,10 @@ def _write(
 
 
 @contextlib.contextmanager
-def _stop_requests() -> Iterator[Callable[[], int]]:
-  """Yields a function that tells the exit code asked for, 0 if none."""
+def _stop_requests() -> Iterator[Callable[[int], int]]:
+  """Yields a function of the step: the exit code asked for, 0 if none."""
   asked = []
+  has_others = jax.process_count() > 1
 
   def request(signum, frame):
     del frame
@@ -133,13 +137,20 @@ def _stop_requests() -> Iterator[Callable[[], int]]:
     asked.append(
       errors.PREEMPTED if signum == signal.SIGTERM else errors.INTERRUPTED
     )
+    if has_others:
+      os.kill(os.getpid(), signal.SIGTERM)
 
-  before = {
-    number: signal.signal(number, request)
-    for number in (signal.SIGTERM, signal.SIGINT)
-  }
+  def stop_code_at(step):
+    # Several processes agree on a step soon after one was asked to stop.
+    if has_others and not multihost_utils.reached_preemption_sync_point(step):
+      return errors.DONE
+    return asked[0] if asked else errors.PREEMPTED * has_others
+
+  # In a pod SIGTERM is JAX's own: it tells the other processes.
+  numbers = (signal.SIGINT,) if has_others else (signal.SIGTERM, signal.SIGINT)
+  before = {number: signal.signal(number, request) for number in numbers}
   try:
-    yield lambda: asked[0] if asked else 0
+    yield stop_code_at
   finally:
     for number, handler in before.items():
       signal.signal(number, handler)

@@ -91,6 +91,21 @@ class Rows:
       raise OSError(error.errno, error.strerror, str(self._path)) from error
 
 
+class NoRows:
+  """In the place of `Rows` where another process writes them."""
+
+  def __init__(self, path: pathlib.Path):
+    """Opens nothing."""
+
+  def cut_after(self, step: int) -> None: ...
+
+  def write(self, step: int, values: dict[str, float]) -> None: ...
+
+  def sync(self) -> None: ...
+
+  def close(self) -> None: ...
+
+
 def train_values(
   task_names: Sequence[str], metrics: StepMetrics, learning_rate: float
 ) -> dict[str, float]:

@@ -1,0 +1,206 @@
+"""Connections among the processes of a pod, to agree and to notice a death.
+
+They form a star with process 0 in the middle. A message is a line of JSON: the
+first says who a process is and what it is about to do, the answer whether the
+pod may start; a later one says that a process leaves, and why. Who closes the
+connection without having said so has died.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from typing import Any
+
+from taskrobust_jax import errors
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.folder import differences
+
+# Seconds that a message on its way may take.
+GRACE = 5
+# A config is some kilobytes.
+_LARGEST_MESSAGE = 2**20
+
+
+class Peers:
+  """The other processes of a pod, as one of them sees them."""
+
+  def __init__(
+    self, process_id: int, num_processes: int, address: tuple[str, int]
+  ):
+    """Connects to nobody yet.
+
+    Args:
+      process_id: This process, from 0.
+      num_processes: n, 2 or more.
+      address: Where process 0 listens: host and port.
+    """
+    self._process_id = process_id
+    self._num_processes = num_processes
+    self._address = address
+    self._files = {}  # Process -> the connection to it.
+    self._left = set()
+    self._lock = threading.Lock()
+
+  def meet(self, claims: dict[str, Any], timeout: float) -> None:
+    """Returns when all have come and agree.
+
+    Args:
+      claims: JSON values that must be equal in all processes.
+      timeout: Seconds that the others may take to come.
+
+    Raises:
+      InputError: In every process, if claims differ.
+      OSError: If a process has not come in time, or the port is taken.
+    """
+    if self._process_id == 0:
+      problem, code = self._gather(claims, timeout)
+      for process in self._files:
+        self._send(process, {"problem": problem, "code": code})
+    else:
+      problem, code = self._come(claims, timeout)
+    if problem:
+      raise (InputError if code == errors.BAD_INPUT else OSError)(problem)
+
+  def _gather(self, claims, timeout):
+    """Waits for all others; returns what is wrong, and its exit code."""
+    others = range(1, self._num_processes)
+    problems = []
+    end = time.monotonic() + timeout
+    with socket.create_server(self._address) as server:
+      while len(self._files) < len(others):
+        server.settimeout(max(end - time.monotonic(), 0.01))
+        try:
+          connection, _ = server.accept()
+        except TimeoutError:
+          missing = [str(i) for i in others if i not in self._files]
+          return (
+            f"process {', '.join(missing)} of {self._num_processes} did not "
+            f"come within {timeout:.0f} s",
+            errors.FAULT,
+          )
+        file = _open(connection)
+        try:
+          hello = _receive(file)
+          process, theirs = int(hello["process"]), hello["claims"]
+        except (OSError, ValueError, KeyError, TypeError):
+          connection.close()  # It is none of ours.
+          continue
+        connection.settimeout(None)
+        differing = differences(theirs, claims)
+        if process in self._files or process not in others:
+          problems.append(f"a second process says that it is {process}")
+          process = -len(self._files) - 1
+        elif differing:
+          problems.append(
+            f"process {process} does not do what process 0 does: its "
+            f"{', its '.join(differing)}"
+          )
+        self._files[process] = file
+    return "; ".join(problems), errors.BAD_INPUT
+
+  def _come(self, claims, timeout):
+    """Goes to process 0; returns what is wrong, and its exit code."""
+    name = "{}:{}".format(*self._address)
+    end = time.monotonic() + timeout
+    while True:
+      try:
+        connection = socket.create_connection(self._address, timeout=GRACE)
+        break
+      except OSError as error:
+        if time.monotonic() > end:
+          return (
+            f"process 0 of {self._num_processes} did not answer at {name} "
+            f"within {timeout:.0f} s: {error}",
+            errors.FAULT,
+          )
+        time.sleep(0.1)
+    self._files[0] = _open(connection)
+    self._send(0, {"process": self._process_id, "claims": claims})
+    # It may have begun to wait just now.
+    connection.settimeout(timeout + GRACE)
+    try:
+      verdict = _receive(self._files[0])
+      connection.settimeout(None)
+      return verdict["problem"], verdict["code"]
+    except (OSError, ValueError) as error:
+      return f"process 0 at {name} has left: {error}", errors.FAULT
+
+  def watch(self) -> None:
+    """Ends this process from now on when another one fails or dies."""
+    for process in self._files:
+      threading.Thread(
+        target=self._listen, args=(process,), daemon=True
+      ).start()
+
+  def _listen(self, process):
+    while True:
+      try:
+        message = _receive(self._files[process])
+      except (OSError, ValueError):
+        if process not in self._left:
+          self._fail(process, errors.FAULT, "is gone")
+        return
+      self._left.add(message["process"])
+      if message["code"] != errors.DONE:
+        self._fail(message["process"], message["code"], message["text"])
+
+  def _fail(self, process, code, text):
+    """Exits because another process did."""
+    with self._lock:  # Only the first one counts.
+      self.leave(code, text, process)
+      print(
+        f"error: process {process} of {self._num_processes} {text}; process "
+        f"{self._process_id} stops too",
+        file=sys.stderr,
+        flush=True,
+      )
+      os._exit(code)
+
+  def leave(self, code: int, text: str = "", process: int | None = None):
+    """Tells the others that this process ends, or that another one did.
+
+    Args:
+      code: Its exit code; the others exit with it too unless it is 0.
+      text: What they print.
+      process: Which one; this one if `None`.
+    """
+    process = self._process_id if process is None else process
+    for other in self._files:
+      self._send(other, {"process": process, "code": code, "text": text})
+
+  def _send(self, process, message):
+    with contextlib.suppress(OSError):  # It is gone, which `watch` will notice.
+      file = self._files[process]
+      file.write(json.dumps(message).encode() + b"\n")
+      file.flush()
+
+
+def _open(connection: socket.socket):
+  """A file over a connection that notices a machine which is gone."""
+  connection.settimeout(GRACE)
+  connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+  for option, value in (
+    ("TCP_KEEPIDLE", 10),  # Seconds of silence until it asks,
+    ("TCP_KEEPINTVL", 5),  # between questions,
+    ("TCP_KEEPCNT", 4),  # and questions without an answer.
+  ):
+    if hasattr(socket, option):
+      connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+  return connection.makefile("rwb")
+
+
+def _receive(file):
+  """The next message.
+
+  Raises:
+    OSError: If the connection is closed.
+    ValueError: If it is no message.
+  """
+  line = file.readline(_LARGEST_MESSAGE)
+  if not line:
+    raise ConnectionResetError("it closed the connection")
+  return json.loads(line)

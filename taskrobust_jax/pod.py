@@ -1,0 +1,162 @@
+"""A pod: processes, one a host, that train one model together.
+
+`jax.distributed` connects them. Alone it aborts without a name when one never
+comes, and takes long to notice that one has died. So the processes first meet
+at process 0 over TCP and agree that they are about to do the same; they keep
+these connections, and when one closes, all know at once who is gone.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import time
+from typing import Any, NamedTuple
+
+import jax
+
+# Where a Cloud TPU, Slurm or Kubernetes job stands has no public name.
+from jax._src.clusters import ClusterEnv
+
+from taskrobust_jax import errors, program
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.peers import GRACE, Peers
+from taskrobust_jax.train.folder import versions
+
+# Seconds until a process that has not come is named.
+TIMEOUT = 300
+
+
+class Place(NamedTuple):
+  """Where a process stands in its pod.
+
+  Attributes:
+    process_id: i, from 0.
+    num_processes: n.
+    host: Of process 0.
+    port: JAX listens there; the meeting is one port below.
+    local_device_ids: Devices of this process; all if `None`.
+  """
+
+  process_id: int
+  num_processes: int
+  host: str
+  port: int
+  local_device_ids: tuple[int, ...] | None = None
+
+
+def find_place(text: str, timeout: int = TIMEOUT) -> Place | None:
+  """Reads the flag `--pod`.
+
+  Args:
+    text: "" for a process on its own, "auto" for what JAX detects (Cloud TPU,
+      Slurm, Kubernetes), or "i/n@host:port".
+    timeout: Seconds that detection may take.
+
+  Returns:
+    The place, or `None` for a process on its own.
+
+  Raises:
+    InputError: If the text has another form, or nothing is detected.
+  """
+  if not text:
+    return None
+  device_ids = None
+  if text == "auto":
+    address, num_processes, process_id, device_ids = (
+      ClusterEnv.auto_detect_unset_distributed_params(
+        None, None, None, None, None, timeout
+      )
+    )
+    if None in (address, num_processes, process_id):
+      raise InputError(
+        "--pod=auto: this is no Cloud TPU, Slurm or Kubernetes job that JAX "
+        "detects; write --pod=i/n@host:port with the host of process 0"
+      )
+    text = f"{process_id}/{num_processes}@{address}"
+  match = re.fullmatch(r"(\d+)/(\d+)@(.+):(\d{1,5})", text)
+  if not (match and int(match[1]) < int(match[2]) and int(match[4]) < 2**16):
+    raise InputError(
+      f"--pod must be auto or i/n@host:port with 0 <= i < n, got {text!r}"
+    )
+  if int(match[2]) == 1:
+    return None
+  return Place(
+    int(match[1]),
+    int(match[2]),
+    match[3],
+    int(match[4]),
+    None if device_ids is None else tuple(device_ids),
+  )
+
+
+@contextlib.contextmanager
+def joined(
+  place: Place | None, claims: dict[str, Any], timeout: int = TIMEOUT
+) -> Iterator[None]:
+  """Makes this process a member of its pod while the block runs.
+
+  The members are to leave the block together. When one raises or dies, the
+  others say who it was and exit at once, with its code (1 if it died): they
+  would wait for it in a collective for ever.
+
+  Args:
+    place: From `find_place`. With `None` only the banner is printed.
+    claims: JSON values that must be equal in all processes.
+    timeout: Seconds that the others may take to come.
+
+  Raises:
+    InputError: In every process, if claims differ.
+    OSError: If a process has not come in time, or the port is taken.
+  """
+  if place is None:
+    _print_banner()
+    yield
+    return
+  peers = Peers(
+    place.process_id, place.num_processes, (place.host, place.port - 1)
+  )
+  peers.meet({**claims, "code": code_version()}, timeout)
+  peers.watch()
+  try:
+    jax.distributed.initialize(
+      f"{place.host}:{place.port}",
+      place.num_processes,
+      place.process_id,
+      place.local_device_ids,
+      initialization_timeout=timeout,
+    )
+    _print_banner()
+    with contextlib.ExitStack() as stack:
+      if place.process_id:  # All would say the same.
+        silent = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+        stack.enter_context(contextlib.redirect_stdout(silent))
+      yield
+  except BaseException as error:
+    if not isinstance(error, InputError | KeyboardInterrupt):
+      time.sleep(GRACE)  # Is a dead peer the cause? Then that is what is said.
+    code = program.explain(error)
+    peers.leave(code, f"stopped: {program.one_line(error)}")
+    os._exit(code)  # Whatever is left to do would wait for the others.
+  peers.leave(errors.DONE)
+  jax.distributed.shutdown()
+
+
+def code_version() -> dict[str, str]:
+  """What the results of a run depend on besides its config and data."""
+  package = pathlib.Path(__file__).parent
+  digest = hashlib.sha256()
+  for file in sorted(package.rglob("*.py")):
+    digest.update(f"{file.relative_to(package)}\0".encode())
+    digest.update(file.read_bytes())
+  return {package.name: digest.hexdigest()[:16], **versions()}
+
+
+def _print_banner() -> None:
+  print(
+    f"process {jax.process_index()} of {jax.process_count()}, "
+    f"{jax.local_device_count()} local devices",
+    flush=True,
+  )
