@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Makes .venv with the tested set of packages and this package, once: a second
-# call returns at once unless requirements.txt, pyproject.toml, the Python or
+# call returns at once unless requirements.txt, pyproject.toml, EXTRA, Python or
 # the checkout's place has changed.
 #
-#   bash launch/install.sh                  # PYTHON=python3.12 picks another one
+#   bash launch/install.sh              # PYTHON=python3.12 picks another one
+#   EXTRA=tpu bash launch/install.sh    # with jax[tpu]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,6 +22,7 @@ fingerprint() {
     pwd
     "$venv_python" --version
     cat requirements.txt pyproject.toml
+    printf %s "${EXTRA:-}"
   } | cksum
 }
 
@@ -61,7 +63,8 @@ pip() {
 rm -f "$stamp"
 began=$SECONDS
 echo "installing requirements.txt into .venv (about 1.1 GB, a minute or two)"
-pip install -qq -r requirements.txt
+# The extra's own packages are those of the JAX that is pinned there.
+pip install -qq -r requirements.txt ${EXTRA:+"jax[$EXTRA]"}
 # Without isolation the build uses the setuptools above: no other download.
 pip install -qq --no-deps --no-build-isolation -e .
 pip check

@@ -69,6 +69,7 @@ def pos_bert(
         "dropout_rate": 0.1,
         "dtype": "bfloat16",
         "unroll": False,
+        "remat": False,
       },
       "minimax": minimax_section,
       "optimizer": {

@@ -17,8 +17,8 @@ from taskrobust_jax.train.build import build
 from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.folder import read_manifest
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "What `prepare` wrote.")
+_WORKDIR = program.define_folder("workdir", "The run's folder.")
+_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
 
 

@@ -41,74 +41,93 @@ class Peers:
     self._process_id = process_id
     self._num_processes = num_processes
     self._address = address
-    self._files = {}  # Process -> the connection to it.
+    self._connections = {}  # By process.
     self._left = set()
     self._lock = threading.Lock()
 
-  def meet(self, claims: dict[str, Any], timeout: float) -> None:
+  def meet(
+    self,
+    claims: dict[str, Any],
+    timeout: float,
+    problem: str = "",
+    code: int = errors.BAD_INPUT,
+  ) -> None:
     """Returns when all have come and agree.
 
     Args:
       claims: JSON values that must be equal in all processes.
       timeout: Seconds that the others may take to come.
+      problem: Why this process cannot start, to be told to the others.
+      code: The exit code for that.
 
     Raises:
-      InputError: In every process, if claims differ.
+      InputError: In every process, if claims differ or one cannot start.
       OSError: If a process has not come in time, or the port is taken.
     """
+    hello = {
+      "process": self._process_id,
+      "claims": claims,
+      "problem": problem,
+      "code": code,
+    }
     if self._process_id == 0:
-      problem, code = self._gather(claims, timeout)
-      for process in self._files:
-        self._send(process, {"problem": problem, "code": code})
+      problem, code = self._gather(hello, timeout)
+      for connection in self._connections.values():
+        connection.send({"problem": problem, "code": code})
     else:
-      problem, code = self._come(claims, timeout)
+      problem, code = self._come(hello, timeout)
     if problem:
       raise (InputError if code == errors.BAD_INPUT else OSError)(problem)
 
-  def _gather(self, claims, timeout):
+  def _gather(self, own, timeout):
     """Waits for all others; returns what is wrong, and its exit code."""
     others = range(1, self._num_processes)
-    problems = []
+    codes, problems = [own["code"]], []
+    if own["problem"]:
+      problems.append(f"process 0 cannot start: {own['problem']}")
     end = time.monotonic() + timeout
     with socket.create_server(self._address) as server:
-      while len(self._files) < len(others):
+      while len(self._connections) < len(others):
         server.settimeout(max(end - time.monotonic(), 0.01))
         try:
-          connection, _ = server.accept()
+          connection = _Connection(server.accept()[0])
         except TimeoutError:
-          missing = [str(i) for i in others if i not in self._files]
+          missing = [str(i) for i in others if i not in self._connections]
           return (
             f"process {', '.join(missing)} of {self._num_processes} did not "
             f"come within {timeout:.0f} s",
             errors.FAULT,
           )
-        file = _open(connection)
         try:
-          hello = _receive(file)
-          process, theirs = int(hello["process"]), hello["claims"]
+          hello = connection.receive()
+          process, problem = int(hello["process"]), str(hello["problem"])
+          codes.append(int(hello["code"]))
+          differing = differences(hello["claims"], own["claims"])
         except (OSError, ValueError, KeyError, TypeError):
           connection.close()  # It is none of ours.
           continue
-        connection.settimeout(None)
-        differing = differences(theirs, claims)
-        if process in self._files or process not in others:
+        connection.wait_at_most(None)
+        if process in self._connections or process not in others:
           problems.append(f"a second process says that it is {process}")
-          process = -len(self._files) - 1
-        elif differing:
+          process = -len(self._connections) - 1
+        elif problem:
+          problems.append(f"process {process} cannot start: {problem}")
+        elif differing and not own["problem"]:
           problems.append(
             f"process {process} does not do what process 0 does: its "
             f"{', its '.join(differing)}"
           )
-        self._files[process] = file
-    return "; ".join(problems), errors.BAD_INPUT
+        self._connections[process] = connection
+    # A fault of one is no bad input.
+    return "; ".join(problems), min(codes)
 
-  def _come(self, claims, timeout):
+  def _come(self, hello, timeout):
     """Goes to process 0; returns what is wrong, and its exit code."""
     name = "{}:{}".format(*self._address)
     end = time.monotonic() + timeout
     while True:
       try:
-        connection = socket.create_connection(self._address, timeout=GRACE)
+        endpoint = socket.create_connection(self._address, timeout=GRACE)
         break
       except OSError as error:
         if time.monotonic() > end:
@@ -118,20 +137,20 @@ class Peers:
             errors.FAULT,
           )
         time.sleep(0.1)
-    self._files[0] = _open(connection)
-    self._send(0, {"process": self._process_id, "claims": claims})
+    connection = self._connections[0] = _Connection(endpoint)
+    connection.send(hello)
     # It may have begun to wait just now.
-    connection.settimeout(timeout + GRACE)
+    connection.wait_at_most(timeout + GRACE)
     try:
-      verdict = _receive(self._files[0])
-      connection.settimeout(None)
+      verdict = connection.receive()
+      connection.wait_at_most(None)
       return verdict["problem"], verdict["code"]
     except (OSError, ValueError) as error:
       return f"process 0 at {name} has left: {error}", errors.FAULT
 
   def watch(self) -> None:
     """Ends this process from now on when another one fails or dies."""
-    for process in self._files:
+    for process in self._connections:
       threading.Thread(
         target=self._listen, args=(process,), daemon=True
       ).start()
@@ -139,7 +158,7 @@ class Peers:
   def _listen(self, process):
     while True:
       try:
-        message = _receive(self._files[process])
+        message = self._connections[process].receive()
       except (OSError, ValueError):
         if process not in self._left:
           self._fail(process, errors.FAULT, "is gone")
@@ -151,7 +170,8 @@ class Peers:
   def _fail(self, process, code, text):
     """Exits because another process did."""
     with self._lock:  # Only the first one counts.
-      self.leave(code, text, process)
+      if self._process_id == 0:  # The others hear of it only here.
+        self.leave(code, text, process)
       print(
         f"error: process {process} of {self._num_processes} {text}; process "
         f"{self._process_id} stops too",
@@ -169,38 +189,56 @@ class Peers:
       process: Which one; this one if `None`.
     """
     process = self._process_id if process is None else process
-    for other in self._files:
-      self._send(other, {"process": process, "code": code, "text": text})
+    for connection in self._connections.values():
+      connection.send({"process": process, "code": code, "text": text})
 
-  def _send(self, process, message):
-    with contextlib.suppress(OSError):  # It is gone, which `watch` will notice.
-      file = self._files[process]
-      file.write(json.dumps(message).encode() + b"\n")
-      file.flush()
-
-
-def _open(connection: socket.socket):
-  """A file over a connection that notices a machine which is gone."""
-  connection.settimeout(GRACE)
-  connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-  for option, value in (
-    ("TCP_KEEPIDLE", 10),  # Seconds of silence until it asks,
-    ("TCP_KEEPINTVL", 5),  # between questions,
-    ("TCP_KEEPCNT", 4),  # and questions without an answer.
-  ):
-    if hasattr(socket, option):
-      connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-  return connection.makefile("rwb")
+  def close(self) -> None:
+    """Closes all connections."""
+    for connection in self._connections.values():
+      connection.close()
 
 
-def _receive(file):
-  """The next message.
+class _Connection:
+  """A socket that carries lines of JSON."""
 
-  Raises:
-    OSError: If the connection is closed.
-    ValueError: If it is no message.
-  """
-  line = file.readline(_LARGEST_MESSAGE)
-  if not line:
-    raise ConnectionResetError("it closed the connection")
-  return json.loads(line)
+  def __init__(self, endpoint: socket.socket):
+    endpoint.settimeout(GRACE)
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+      ("TCP_KEEPIDLE", 10),  # Seconds of silence until it asks,
+      ("TCP_KEEPINTVL", 5),  # between questions,
+      ("TCP_KEEPCNT", 4),  # and questions without an answer.
+    ):
+      if hasattr(socket, option):
+        endpoint.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    self._endpoint = endpoint
+    self._lines = endpoint.makefile("rb")
+
+  def wait_at_most(self, seconds: float | None) -> None:
+    self._endpoint.settimeout(seconds)
+
+  def send(self, message: dict[str, Any]) -> None:
+    """Sends, or not, if the other side is gone: `receive` will notice."""
+    with contextlib.suppress(OSError):
+      self._endpoint.sendall(json.dumps(message).encode() + b"\n")
+
+  def receive(self) -> dict[str, Any]:
+    """The next message.
+
+    Raises:
+      OSError: If the connection is closed.
+      ValueError: If it is no message.
+    """
+    line = self._lines.readline(_LARGEST_MESSAGE)
+    if not line:
+      raise ConnectionResetError("it closed the connection")
+    try:
+      return json.loads(line)
+    except RecursionError as error:
+      raise ValueError("too many brackets") from error
+
+  def close(self) -> None:
+    with contextlib.suppress(OSError):
+      self._endpoint.shutdown(socket.SHUT_RDWR)
+    self._endpoint.close()
+    self._lines.close()

@@ -6,12 +6,13 @@ at process 0 over TCP and agree that they are about to do the same; they keep
 these connections, and when one closes, all know at once who is gone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import hashlib
 import os
 import pathlib
 import re
+import sys
 import time
 from typing import Any, NamedTuple
 
@@ -94,33 +95,39 @@ def find_place(text: str, timeout: int = TIMEOUT) -> Place | None:
 
 @contextlib.contextmanager
 def joined(
-  place: Place | None, claims: dict[str, Any], timeout: int = TIMEOUT
-) -> Iterator[None]:
+  place: Place | None, timeout: int = TIMEOUT
+) -> Iterator[Callable[[dict[str, Any]], None]]:
   """Makes this process a member of its pod while the block runs.
+
+  The block is given `agree(claims)`, to be called once, before any device is
+  used: it waits for the others and raises InputError in all of them unless the
+  claims (JSON values) are equal everywhere.
 
   The members are to leave the block together. When one raises or dies, the
   others say who it was and exit at once, with its code (1 if it died): they
   would wait for it in a collective for ever.
 
   Args:
-    place: From `find_place`. With `None` only the banner is printed.
-    claims: JSON values that must be equal in all processes.
+    place: From `find_place`. With `None` nothing is agreed on.
     timeout: Seconds that the others may take to come.
 
-  Raises:
-    InputError: In every process, if claims differ.
-    OSError: If a process has not come in time, or the port is taken.
+  Yields:
+    `agree`. It also raises OSError if a process has not come in time, or the
+    port is taken.
   """
   if place is None:
-    _print_banner()
-    yield
+    yield lambda claims: _print_banner()
     return
   peers = Peers(
     place.process_id, place.num_processes, (place.host, place.port - 1)
   )
-  peers.meet({**claims, "code": code_version()}, timeout)
-  peers.watch()
-  try:
+  has_met = False
+
+  def agree(claims):
+    nonlocal has_met
+    has_met = True
+    peers.meet({**claims, "code": code_version()}, timeout)
+    peers.watch()
     jax.distributed.initialize(
       f"{place.host}:{place.port}",
       place.num_processes,
@@ -129,16 +136,19 @@ def joined(
       initialization_timeout=timeout,
     )
     _print_banner()
-    with contextlib.ExitStack() as stack:
-      if place.process_id:  # All would say the same.
-        silent = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
-        stack.enter_context(contextlib.redirect_stdout(silent))
-      yield
+
+  try:
+    yield agree
   except BaseException as error:
-    if not isinstance(error, InputError | KeyboardInterrupt):
+    if has_met and not isinstance(error, InputError | KeyboardInterrupt):
       time.sleep(GRACE)  # Is a dead peer the cause? Then that is what is said.
     code = program.explain(error)
-    peers.leave(code, f"stopped: {program.one_line(error)}")
+    text = program.one_line(error)
+    if has_met:
+      peers.leave(code, f"stopped: {text}")
+    else:
+      with contextlib.suppress(InputError, OSError):
+        peers.meet({}, timeout, problem=text, code=code)
     os._exit(code)  # Whatever is left to do would wait for the others.
   peers.leave(errors.DONE)
   jax.distributed.shutdown()
@@ -160,3 +170,5 @@ def _print_banner() -> None:
     f"{jax.local_device_count()} local devices",
     flush=True,
   )
+  if jax.process_index() > 0:  # From here on all would say the same.
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")

@@ -14,7 +14,7 @@ from taskrobust_jax import program
 from taskrobust_jax.data import preparation
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "The folder to write.")
+_DATA_DIR = program.define_folder("data_dir", "The folder to write.")
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "What `prepare` wrote.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
+_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
+_WORKDIR = program.define_folder("workdir", "The run's folder.")
 _POD = flags.DEFINE_string(
   "pod",
   "",
@@ -39,18 +39,20 @@ _POD_TIMEOUT = flags.DEFINE_integer(
 def main() -> int:
   """Reads the flags, builds the run and trains it."""
   config = _CONFIG.value
-  dataset = records.open_dataset(
-    _DATA_DIR.value,
-    row_length=config.data.row_length,
-    digest=config.data.digest or None,
-  )
-  claims = {
-    "config": json.loads(config.to_json()),
-    "data_digest": dataset.info.digest,
-    "workdir": _WORKDIR.value,
-  }
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
-  with pod.joined(place, claims, _POD_TIMEOUT.value):
+  with pod.joined(place, _POD_TIMEOUT.value) as agree:
+    dataset = records.open_dataset(
+      _DATA_DIR.value,
+      row_length=config.data.row_length,
+      digest=config.data.digest or None,
+    )
+    agree(
+      {
+        "config": json.loads(config.to_json()),
+        "data_digest": dataset.info.digest,
+        "workdir": _WORKDIR.value,
+      }
+    )
     experiment = build(config, dataset)
     with RunFolder(_WORKDIR.value, experiment) as folder:
       code = loop.train(experiment, folder)

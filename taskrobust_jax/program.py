@@ -8,6 +8,9 @@ from absl import app, flags, logging
 
 from taskrobust_jax import errors
 
+# The flags defined here are those of the program that asks for them.
+flags.disclaim_key_flags()
+
 
 def run(main: Callable[[], int | None]) -> None:
   """Parses the flags, calls `main` and exits; never returns.
@@ -33,6 +36,23 @@ def run(main: Callable[[], int | None]) -> None:
   # evaluated; what a run has to say, it prints.
   logging.set_verbosity(logging.ERROR)
   app.run(call, flags_parser=_parse)
+
+
+def define_folder(name: str, help_text: str) -> flags.FlagHolder:
+  """Defines a flag that takes a folder."""
+  holder = flags.DEFINE_string(name, None, help_text)
+  flags.register_validator(holder, check_is_local)
+  return holder
+
+
+def check_is_local(path: str | None) -> bool:
+  """Returns True, or raises InputError for an address in a bucket."""
+  if path and "://" in path:
+    raise errors.InputError(
+      f"{path} is no folder; mount the bucket (launch/setup_tpu.sh does, with "
+      "gcsfuse) and give the path under it, such as /mnt/bucket/..."
+    )
+  return True
 
 
 def explain(error: BaseException) -> int:

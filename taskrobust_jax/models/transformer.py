@@ -30,6 +30,8 @@ class TransformerOptions:
     norm_epsilon: Of layer norm.
     unroll: Whether the layers are unrolled in the compiled program: faster
       steps on a CPU, slower compilation.
+    remat: Whether the backward pass computes each layer again, from its input,
+      which alone is kept: a third more arithmetic, several times less memory.
   """
 
   num_layers: int
@@ -40,6 +42,7 @@ class TransformerOptions:
   dtype: Any = jnp.float32
   norm_epsilon: float = 1e-12
   unroll: bool = True
+  remat: bool = False
 
 
 def dense(
@@ -117,6 +120,7 @@ class Transformer(nnx.Module):
     self.layers = stacked_layers(rngs)
     self.num_layers = options.num_layers
     self.unroll = options.unroll
+    self.remat = options.remat
 
   def __call__(
     self,
@@ -143,6 +147,9 @@ class Transformer(nnx.Module):
       params, key = layer
       return nnx.merge(graph, params)(x, mask, key), None
 
+    if self.remat:
+      # A loop's body cannot be merged with the forward pass by the compiler.
+      body = jax.checkpoint(body, prevent_cse=self.unroll)
     unroll = self.num_layers if self.unroll else 1
     return jax.lax.scan(body, x, (stacked, keys), unroll=unroll)[0]
 

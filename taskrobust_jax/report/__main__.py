@@ -10,18 +10,18 @@ import functools
 import pathlib
 import sys
 
-from absl import flags
-
 from taskrobust_jax import program, report
 from taskrobust_jax.errors import InputError
 
-_OUT = flags.DEFINE_string(
-  "out", None, "Folder for report.md and report.png; none: print only."
+_OUT = program.define_folder(
+  "out", "Folder for report.md and report.png; none: print only."
 )
 
 
 def main(folders: Sequence[str]) -> None:
   """Prints and writes the report of run folders."""
+  for folder in folders:
+    program.check_is_local(folder)
   runs = report.read_runs(folders)
   comparison = report.compare(runs)
   print(report.as_text(comparison))

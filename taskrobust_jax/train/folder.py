@@ -51,6 +51,11 @@ class RunFolder:
         self._claim(experiment)
       multihost_utils.sync_global_devices("manifest")
       if not is_writer:
+        if not (self.path / MANIFEST).exists():
+          raise InputError(
+            f"workdir {self.path} holds no {MANIFEST} here; process 0 wrote "
+            "one: all processes must have the same folder mounted"
+          )
         self._check(experiment)
       self.metrics = rows(self.path / "metrics.jsonl")
       self.timing = rows(self.path / "timing.jsonl")
