@@ -33,8 +33,8 @@ CONFIG=configs/pos_bert_base_pod.py
 DATA_DIR=$MOUNT/data/$RUN_NAME
 # The run's folder, under $MOUNT. Nothing but the run writes there.
 WORKDIR=$MOUNT/runs/$RUN_NAME
-# More flags, of both prepare and pretrain: FLAGS=(--config.batch_size=2048)
-FLAGS=()
+# More flags, of both prepare and pretrain: which files are the corpus, say.
+FLAGS=("--config.data.train_path=$MOUNT/text/*.txt")
 
 # Seconds between two looks at the TPU.
 POLL=60

@@ -1,14 +1,22 @@
 """What stands after the colon of --config, and the strategy it makes."""
 
+import importlib
+import pathlib
+import types
+
 from ml_collections import ConfigDict
 import pytest
 
 from configs import pos_bert_smoke
 from taskrobust_jax import configuring, minimax
 from taskrobust_jax.configuring import parse
-from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
+from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.build import make_weighting
+from taskrobust_jax.train.build import (
+  make_weighting,
+  masked_language,
+  optimizer,
+)
 
 
 def parsed(text):
@@ -130,3 +138,39 @@ def test_sizes_are_berts():
   ).model
   assert (base.num_layers, base.width, base.num_heads) == (12, 768, 12)
   assert base.mlp_width == 3072
+
+
+FILES = sorted(
+  (pathlib.Path(__file__).parents[1] / "configs").glob("[a-z]*.py")
+)
+
+
+@pytest.mark.parametrize("name", [file.stem for file in FILES])
+@pytest.mark.parametrize("text", ["", "ordinary", "strategy=uniform"])
+def test_every_config_can_be_built_from(name, text):
+  module = importlib.import_module(f"configs.{name}")
+  config = module.get_config(text)
+  assert config.is_locked
+  assert "Claim: " in module.__doc__
+  info = types.SimpleNamespace(
+    vocabulary_size=config.data.vocabulary_size,
+    row_length=config.data.row_length,
+    tag_names=TAG_NAMES,
+    tag_counts={"train": dict.fromkeys(TAG_NAMES, 1)},
+    special_token_ids={"[CLS]": 2, "[SEP]": 3, "[MASK]": 4},
+  )
+  _, suite = masked_language(config, info)
+  num_tasks = len(suite.task_names)
+  optimizer(config, num_tasks)
+  assert config.batch_size % num_tasks == 0
+
+
+def test_the_pod_config_is_berts_base_at_4096_rows_of_512():
+  config = importlib.import_module("configs.pos_bert_base_pod").get_config()
+  assert (config.batch_size, config.data.row_length) == (4096, 512)
+  assert config.num_steps == 125_000
+  model = config.model
+  assert (model.num_layers, model.width, model.num_heads) == (12, 768, 12)
+  # The rows of each task are spread over the chips of v4-32 and v5e-64.
+  for num_chips in (16, 64):
+    assert config.batch_size % (4 * num_chips) == 0

@@ -124,6 +124,30 @@ def test_loop_and_straight_line_code_are_the_same_function(params):
   np.testing.assert_allclose(loop, straight, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("unroll", [True, False])
+def test_remat_computes_layers_again_and_the_same_gradient(params, unroll):
+  at = np.zeros((2, 1), np.int32)
+
+  def gradient_and_remats(remat):
+    _, apply = make(unroll=unroll, remat=remat, dropout_rate=0.5)
+
+    def loss(params):
+      return apply(params, *inputs(), at, jax.random.key(0)).sum()
+
+    compiled = jax.jit(jax.grad(loss)).lower(params).compile()
+    again = str(jax.make_jaxpr(jax.grad(loss))(params)).count("remat")
+    return compiled(params), again
+
+  plain, never = gradient_and_remats(False)
+  again, times = gradient_and_remats(True)
+  assert (never, times > 0) == (0, True)
+  jax.tree.map(
+    lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
+    again,
+    plain,
+  )
+
+
 def test_bfloat16_computes_near_float32_with_float32_params(params):
   init, apply = make(dtype=jnp.bfloat16)
   assert {x.dtype for x in jax.tree.leaves(init(jax.random.key(0)))} == {
