@@ -34,16 +34,16 @@ def start(data, workdir):
 
 def run(data, workdir, process=None, number=None, at=""):
   """(exit code, lines); a process is sent a signal after a line with `at`."""
-  script = start(data, workdir)
   lines, pids = [], {}
-  for line in script.stdout:
-    lines.append(line.rstrip())
-    if found := re.match(r"\[(\d)\] pid (\d+)", line):
-      pids[int(found[1])] = int(found[2])
-    if number is not None and re.search(at, line):
-      os.kill(pids[process], number)
-      number = None
-  return script.wait(timeout=300), lines
+  with start(data, workdir) as script:
+    for line in script.stdout:
+      lines.append(line.rstrip())
+      if found := re.match(r"\[(\d)\] pid (\d+)", line):
+        pids[int(found[1])] = int(found[2])
+      if number is not None and re.search(at, line):
+        os.kill(pids[process], number)
+        number = None
+  return script.returncode, lines
 
 
 def digests(workdir):
