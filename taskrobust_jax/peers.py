@@ -17,7 +17,7 @@ from typing import Any
 
 from taskrobust_jax import errors
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.folder import differences
+from taskrobust_jax.train.compare import differences
 
 # Seconds that a message on its way may take.
 GRACE = 5
@@ -172,12 +172,12 @@ class Peers:
     with self._lock:  # Only the first one counts.
       if self._process_id == 0:  # The others hear of it only here.
         self.leave(code, text, process)
-      print(
+      # In one piece: other threads may be writing.
+      sys.stderr.write(
         f"error: process {process} of {self._num_processes} {text}; process "
-        f"{self._process_id} stops too",
-        file=sys.stderr,
-        flush=True,
+        f"{self._process_id} stops too\n"
       )
+      sys.stderr.flush()
       os._exit(code)
 
   def leave(self, code: int, text: str = "", process: int | None = None):
