@@ -86,6 +86,9 @@ def pos_bert(
         "every": 1_000,
         "batch_size": 256,
         "max_rows": 0,  # All.
+        # The rows after these are for the adversary, if its signal is held_out.
+        "adversary_rows": 256,
+        "patience": 0,  # Evaluations without a better worst task; 0: no end.
       },
       "checkpoint": {"every": 1_000, "keep_latest": 2},
     }
@@ -107,7 +110,8 @@ def parse(
 
   Returns:
     (options, minimax): the options as set, and the section `config.minimax`
-    with `strategy`, `order` and every argument of the strategy's signature.
+    with `strategy`, `order` and every argument of the signatures of the
+    strategy and its `signal`.
 
   Raises:
     InputError: For an unknown name, a strategy without a required argument, or
@@ -125,13 +129,15 @@ def parse(
     given[name.strip()] = _literal(value) if has_value else True
 
   chosen = str(given.pop("strategy", strategy))
+  own = arguments if chosen == strategy else {}
+  signal = given.get("signal", own.get("signal"))
   try:
-    signature = minimax.signature(chosen)
+    signature = minimax.signature(chosen, signal)
   except ValueError as error:
     raise InputError(str(error)) from error
-  section = {"strategy": chosen, "order": "alternating", **signature}
-  if chosen == strategy:
-    section |= arguments
+  # Those of a signal that was changed are dropped.
+  own = {name: value for name, value in own.items() if name in signature}
+  section = {"strategy": chosen, "order": "alternating", **signature, **own}
   legal = {"strategy", *section, *options}
   for name, value in given.items():
     if name not in legal:

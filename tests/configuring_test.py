@@ -5,6 +5,7 @@ import pathlib
 import types
 
 from ml_collections import ConfigDict
+import numpy as np
 import pytest
 
 from configs import pos_bert_smoke
@@ -12,7 +13,7 @@ from taskrobust_jax import configuring, minimax
 from taskrobust_jax.configuring import parse
 from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.build import (
+from taskrobust_jax.train.sections import (
   make_weighting,
   masked_language,
   optimizer,
@@ -34,6 +35,7 @@ def test_nothing_is_the_configs_own_choice():
       "order": "alternating",
       "step_size": 0.1,
       "smoothing": 0.0,
+      "signal": "raw",
     },
   )
 
@@ -66,6 +68,33 @@ def test_another_strategy_has_its_own_arguments_alone():
   assert parsed("strategy=uniform")[1].keys() == {"strategy", "order"}
 
 
+def test_a_signal_brings_its_arguments():
+  _, section = parsed("signal=excess_over+ema,decay=0.9,reference_losses=(1,2)")
+  assert section == {
+    "strategy": "mirror_ascent",
+    "order": "alternating",
+    "step_size": 0.1,
+    "smoothing": 0.0,
+    "signal": "excess_over+ema",
+    "decay": 0.9,
+    "reference_losses": (1, 2),
+    "reference_steps": (),
+  }
+  weighting = make_weighting(ConfigDict(section))
+  weights, _ = weighting.update(np.array([1.5, 2.0]), weighting.init(2))
+  np.testing.assert_allclose(weights[0] / weights[1], np.exp(0.1 * 0.5))
+
+
+def test_another_signal_drops_the_configs_own():
+  own = {"signal": "ema", "decay": 0.9, "step_size": 0.3}
+  _, section = parse("", "mirror_ascent", own)
+  assert (section.signal, section.decay) == ("ema", 0.9)
+  _, section = parse("signal=raw", "mirror_ascent", own)
+  assert section.signal == "raw"
+  assert "decay" not in section
+  assert section.step_size == 0.3
+
+
 def test_a_bare_name_is_true():
   options, _ = parsed("ordinary,step_size=0.2")
   assert options == {"ordinary": True}
@@ -87,6 +116,11 @@ def test_a_bare_name_is_true():
     ("=3", "config argument '=3'"),
     ("a b=3", "must be name=value, each name once"),
     ("step_size", "step_size must be given as name=value, got True"),
+    ("signal=emma", "unknown signal 'emma'; did you mean 'ema'?"),
+    ("signal=ema", "strategy mirror_ascent needs decay; write"),
+    ("signal=ema+ema,decay=0.1", "names ema more than once"),
+    ("decay=0.9", "unknown config argument 'decay'"),
+    ("strategy=uniform,signal=raw", "uniform has no argument 'signal'"),
     ("strategy=fixed,weights", "weights must be given as name=value"),
     ("ordinary=no", "ordinary must be True or False, got 'no'"),
     (
@@ -161,7 +195,7 @@ def test_every_config_can_be_built_from(name, text):
   )
   _, suite = masked_language(config, info)
   num_tasks = len(suite.task_names)
-  optimizer(config, num_tasks)
+  optimizer(config, make_weighting(config.minimax), num_tasks)
   assert config.batch_size % num_tasks == 0
 
 

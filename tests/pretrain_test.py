@@ -98,7 +98,21 @@ CASES = [
   ({"minimax.step_size": -0.1}, "step_size must be in [0, inf), got -0.1"),
   ({"minimax.step_size": "nan"}, "step_size must be in [0, inf), got nan"),
   ({"text": ":strategy=miror_ascent"}, "did you mean 'mirror_ascent'?"),
-  ({"text": ":strategy=cvar"}, "Legal: uniform, fixed, mirror_ascent"),
+  ({"text": ":strategy=upgrad"}, "Legal: uniform, fixed, mirror_ascent"),
+  ({"text": ":signal=emma"}, "did you mean 'ema'?"),
+  (
+    {"text": ":signal=excess_over,reference_losses={tmp}/none.json"},
+    "references {tmp}/none.json cannot be read",
+  ),
+  (
+    {"text": ":signal=held_out,held_out_every=9", "evaluation.max_rows": 0},
+    "signal held_out needs rows that evaluation leaves",
+  ),
+  ({"evaluation.patience": -1}, "evaluation.patience must be a whole number"),
+  (
+    {"data_dir": "gs://bucket/data"},
+    "gs://bucket/data is no folder; mount the bucket",
+  ),
   ({"text": ":step_sise=1"}, "did you mean 'step_size'?"),
   ({"text": ":step_size=nan"}, "step_size must be in [0, inf), got nan"),
   (

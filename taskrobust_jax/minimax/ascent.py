@@ -1,23 +1,30 @@
-"""How the adversary answers what it is shown: with mirror ascent, or at once.
+"""How the adversary answers what it is shown, from the weights it holds.
 
+Mirror ascent and its relatives; the answers that do not depend on the weights
+are in `best_responses.py`, those with parameters of their own in `learnt.py`.
 All answers are log-probabilities over the present tasks.
 """
+
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from taskrobust_jax.minimax.weighting import (
-  Ascent,
+from taskrobust_jax.minimax.arguments import (
   ScalarOrSchedule,
   at_step,
+  check_count,
   check_per_task,
   check_range,
-  log_normalise,
+  constant_per_task,
   needs_step,
 )
-
-# Beyond this a score says "infinitely worse" as well, and sums stay finite.
-_LARGEST_SCORE = 1e30
+from taskrobust_jax.minimax.weighting import (
+  LARGEST_SCORE,
+  Ascent,
+  log_normalise,
+  log_of,
+)
 
 
 def fixed(weights: jax.Array) -> Ascent:
@@ -33,9 +40,7 @@ def fixed(weights: jax.Array) -> Ascent:
     ValueError: If an entry is negative or not finite, or all are 0, or their
       number is not K (when `init` is called).
   """
-  weights = jnp.asarray(weights, jnp.float32)
-  if not bool(jnp.all((weights >= 0) & jnp.isfinite(weights))):
-    raise ValueError(f"weights must be in [0, inf), got {weights}")
+  weights = constant_per_task("weights", weights, 0)
   if not bool(jnp.any(weights > 0)):
     raise ValueError(f"weights must not all be 0, got {weights}")
 
@@ -46,9 +51,37 @@ def fixed(weights: jax.Array) -> Ascent:
   def update(signal, log_task_weights, state, is_present, **extra):
     # A weight of 0 is a finite score, so that a batch which holds only tasks of
     # weight 0 is shared equally and is not 0 / 0.
-    scores = jnp.maximum(jnp.log(weights), -_LARGEST_SCORE)
-    scores = jnp.broadcast_to(scores, signal.shape)
+    scores = log_of(jnp.broadcast_to(weights, signal.shape), is_present)
     return log_normalise(scores, is_present), state
+
+  return Ascent(init, update)
+
+
+def random(seed: int) -> Ascent:
+  """Answers with new random weights at each step, whatever the losses are.
+
+    q = softmax(z),   z_k ~ Normal(0, 1)
+
+  Args:
+    seed: >= 0. The key goes on in the state, as [2] uint32.
+
+  Returns:
+    An `Ascent`.
+
+  Raises:
+    ValueError: If `seed` is not a whole number >= 0.
+  """
+  check_count("seed", seed, 0)
+  kind = "threefry2x32"  # Not left to the configuration of a machine.
+
+  def init(num_tasks):
+    return jax.random.key_data(jax.random.key(seed, impl=kind))
+
+  def update(signal, log_task_weights, state, is_present, **extra):
+    key = jax.random.wrap_key_data(state, impl=kind)
+    key, now = jax.random.split(key)
+    scores = jax.random.normal(now, signal.shape)
+    return log_normalise(scores, is_present), jax.random.key_data(key)
 
   return Ascent(init, update)
 
@@ -78,11 +111,11 @@ def mirror(step_size: ScalarOrSchedule, smoothing: float = 0.0) -> Ascent:
 
   def update(signal, log_task_weights, state, is_present, **extra):
     gain = jnp.asarray(at_step(step_size, extra), jnp.float32) * signal
-    gain = jnp.clip(gain, -_LARGEST_SCORE, _LARGEST_SCORE)
+    gain = jnp.clip(gain, -LARGEST_SCORE, LARGEST_SCORE)
     # Large common losses would cost the dual variable its last digits.
-    gain -= jnp.max(gain, where=is_present, initial=-_LARGEST_SCORE)
+    gain -= jnp.max(gain, where=is_present, initial=-LARGEST_SCORE)
     log_answer = log_normalise(log_task_weights + gain, is_present)
-    log_answer = jnp.maximum(log_answer, -_LARGEST_SCORE)
+    log_answer = jnp.maximum(log_answer, -LARGEST_SCORE)
     if smoothing:
       uniform = jnp.log(smoothing / jnp.maximum(is_present.sum(), 1))
       log_answer = jnp.logaddexp(jnp.log1p(-smoothing) + log_answer, uniform)
@@ -93,48 +126,98 @@ def mirror(step_size: ScalarOrSchedule, smoothing: float = 0.0) -> Ascent:
   )
 
 
-def softmax(
-  temperature: ScalarOrSchedule, through_softmax: bool = False
-) -> Ascent:
-  """Best response of an adversary that pays for leaving the uniform weights.
+class OptimisticState(NamedTuple):
+  """State of `optimistic`.
 
-    q = softmax(signal / temperature)
-      = argmax_q  q . signal - temperature * KL(q || uniform)
+  Attributes:
+    previous: [K] f32, the signal of the step before.
+    was_present: [K] bool, whether the task was present then.
+    ascent: State of the ascent that is shown the prediction.
+  """
 
-  If `through_softmax`, the coefficients are those of a gradient taken through
-  the softmax too, of sum_k q_k L_k with q a function of L:
+  previous: jax.Array
+  was_present: jax.Array
+  ascent: Any
 
-    w_k = q_k (1 + (L_k - q . L) / temperature)
 
-  They sum to 1, but are negative where L_k < q . L - temperature.
+def optimistic(ascent: Ascent) -> Ascent:
+  """Shows an ascent where the signal is going instead of where it is.
+
+    shown_t = 2 signal_t - signal_{t-1}
+
+  and signal_t alone where the task was absent at t-1, as at the first step.
 
   Args:
-    temperature: > 0, in the unit of the signal; a number or a schedule of
-      `step`.
-    through_softmax: Whether to differentiate through the weights.
+    ascent: One whose coefficients are its probabilities.
 
   Returns:
     An `Ascent`.
 
-  Raises:
-    ValueError: If `temperature` is outside its range.
+  References:
+    Rakhlin and Sridharan, Online Learning with Predictable Sequences (COLT
+    2013), with the last loss as the prediction of the next.
   """
-  check_range("temperature", temperature, 0, open_low=True)
 
-  def scores(signal, extra):
-    value = jnp.asarray(at_step(temperature, extra), jnp.float32)
-    return jnp.clip(signal / value, -_LARGEST_SCORE, _LARGEST_SCORE)
+  def init(num_tasks):
+    return OptimisticState(
+      previous=jnp.zeros(num_tasks),
+      was_present=jnp.zeros(num_tasks, bool),
+      ascent=ascent.init(num_tasks),
+    )
 
   def update(signal, log_task_weights, state, is_present, **extra):
-    return log_normalise(scores(signal, extra), is_present), state
+    change = jnp.where(state.was_present, signal - state.previous, 0.0)
+    predicted = jnp.clip(signal + change, -LARGEST_SCORE, LARGEST_SCORE)
+    log_answer, inner = ascent.update(
+      predicted, log_task_weights, state.ascent, is_present, **extra
+    )
+    return log_answer, OptimisticState(signal, is_present, inner)
 
-  def coefficients(answer, signal, **extra):
-    scaled = scores(signal, extra)
-    return answer * (1 + scaled - jnp.vdot(answer, scaled))
+  return ascent._replace(init=init, update=update)
 
-  return Ascent(
-    init=lambda num_tasks: (),
-    update=update,
-    coefficients=coefficients if through_softmax else None,
-    needs=needs_step(temperature),
-  )
+
+class AveragedState(NamedTuple):
+  """State of `averaged`.
+
+  Attributes:
+    total: [K] f32, the sum of the weights before each update so far.
+    lost: [K] f32, what rounding took from `total` (Kahan's sum).
+    num_updates: Scalar i32.
+    ascent: State of the ascent whose weights are averaged.
+  """
+
+  total: jax.Array
+  lost: jax.Array
+  num_updates: jax.Array
+  ascent: Any
+
+
+def averaged(ascent: Ascent) -> Ascent:
+  """The same ascent, with the sum of the weights it has held in its state.
+
+  Args:
+    ascent: One whose coefficients are its probabilities.
+
+  Returns:
+    An `Ascent`; `strategies.mean_task_weights` reads its state.
+  """
+
+  def init(num_tasks):
+    return AveragedState(
+      total=jnp.zeros(num_tasks),
+      lost=jnp.zeros(num_tasks),
+      num_updates=jnp.zeros((), jnp.int32),
+      ascent=ascent.init(num_tasks),
+    )
+
+  def update(signal, log_task_weights, state, is_present, **extra):
+    log_answer, inner = ascent.update(
+      signal, log_task_weights, state.ascent, is_present, **extra
+    )
+    # Over millions of steps a plain float32 sum would drift.
+    added = jnp.exp(log_task_weights) - state.lost
+    total = state.total + added
+    lost = (total - state.total) - added
+    return log_answer, AveragedState(total, lost, state.num_updates + 1, inner)
+
+  return ascent._replace(init=init, update=update)

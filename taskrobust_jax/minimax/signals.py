@@ -3,18 +3,39 @@
 Raw losses of different tasks are rarely comparable: the best cross-entropy over
 nouns is several nats above the best over function words. A signal shows the
 adversary something fairer. It never changes the loss that the params descend.
+
+`SIGNALS` is their registry; in a config a signal is a text, such as "ema" or
+"excess_over+ema" (left first), beside the arguments of its parts. Signals made
+from constants of the tasks are in `references.py`.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+import difflib
+import inspect
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from taskrobust_jax.minimax.weighting import (
-  Signal,
-  check_per_task,
-  check_range,
-)
+from taskrobust_jax.minimax.arguments import check_range
+from taskrobust_jax.minimax.held_out import held_out
+from taskrobust_jax.minimax.references import adjusted, excess_over, log_ratio
+from taskrobust_jax.minimax.weighting import Signal
+
+__all__ = [
+  "SIGNALS",
+  "adjusted",
+  "chain",
+  "ema",
+  "excess_over",
+  "held_out",
+  "log_ratio",
+  "make",
+  "raw",
+  "relative_to_start",
+  "signature",
+  "standardised",
+]
 
 
 def raw() -> Signal:
@@ -71,7 +92,7 @@ def ema(decay: float) -> Signal:
 
 
 def relative_to_start() -> Signal:
-  """Each loss divided by the first finite loss of that task.
+  """Each loss divided by the first loss of that task that is not 0.
 
   signal_k = L_k / L_k(first step at which k was present)
   """
@@ -80,105 +101,199 @@ def relative_to_start() -> Signal:
     return jnp.full(num_tasks, jnp.nan)
 
   def update(losses, start, is_present, **extra):
-    start = jnp.where(is_present & jnp.isnan(start), losses, start)
+    start = jnp.where(
+      is_present & jnp.isnan(start) & (losses != 0), losses, start
+    )
     return jnp.where(is_present, losses / start, 0.0), start
 
   return Signal(init, update)
 
 
-def log_ratio(nadir: jax.Array) -> Signal:
-  """The log of each loss over its nadir value.
+class StandardisedState(NamedTuple):
+  """State of `standardised`.
 
-    signal_k = log(L_k / nadir_k)
+  Attributes:
+    mean: [K] f32, the running mean.
+    deviation: [K] f32, the running standard deviation.
+    weight: [K] f32 in [0, 1], the share of both that was observed.
+  """
 
-  Losses must be positive: at 0 or below the task counts as absent.
+  mean: jax.Array
+  deviation: jax.Array
+  weight: jax.Array
+
+
+def standardised(deviation_decay: float) -> Signal:
+  """Each loss less its running mean, over its running deviation.
+
+    signal = (L_t - m_t) / d_t
+
+  m_t and d_t^2 are the mean and variance of the task's own losses up to and
+  with this one, exponentially weighted with factor `deviation_decay`, unbiased
+  as in `ema`. It is 0 where d_t = 0, as at the task's first step. Steps without
+  the task change nothing. Lasting differences between tasks vanish: what is
+  left is which task does worse than it used to.
 
   Args:
-    nadir: Scalar or [K], > 0. A poor but acceptable loss of each task.
+    deviation_decay: In (0, 1). Not `decay`, so that `ema` can be in one chain.
 
   Returns:
     A `Signal`.
 
   Raises:
-    ValueError: If an entry is not positive and finite, or their number is not
-      K (when `init` is called).
+    ValueError: If `deviation_decay` is outside its range.
   """
-  nadir = jnp.asarray(nadir, jnp.float32)
-  if not bool(jnp.all((nadir > 0) & jnp.isfinite(nadir))):
-    raise ValueError(f"nadir must be in (0, inf), got {nadir}")
+  check_range(
+    "deviation_decay", deviation_decay, 0, 1, open_low=True, open_high=True
+  )
 
   def init(num_tasks):
-    check_per_task("nadir", nadir, num_tasks)
-    return ()
+    zeros = jnp.zeros(num_tasks)
+    return StandardisedState(zeros, zeros, zeros)
 
   def update(losses, state, is_present, **extra):
-    # Two logs, since the ratio of extreme losses leaves float32.
-    return jnp.log(losses) - jnp.log(nadir), state
+    weight = deviation_decay * state.weight + (1 - deviation_decay)
+    share = (1 - deviation_decay) / weight  # Of this loss in the mean.
+    change = losses - state.mean
+    # Not through the variance: squares of large losses leave float32.
+    deviation = jnp.sqrt(1 - share) * jnp.hypot(
+      state.deviation, jnp.sqrt(share) * change
+    )
+    new = StandardisedState(state.mean + share * change, deviation, weight)
+    is_spread = is_present & (deviation > 0)
+    shown = (1 - share) * change / jnp.where(is_spread, deviation, 1.0)
+    state = jax.tree.map(
+      lambda new, old: jnp.where(is_present, new, old), new, state
+    )
+    return jnp.where(is_spread, shown, 0.0), state
 
   return Signal(init, update)
 
 
-def excess_over(reference_losses: jax.Array) -> Signal:
-  """Each loss less a reference of the same task.
+def chain(*parts: Signal) -> Signal:
+  """Signals one after the other: each is shown what the one before it shows.
 
-    signal_k = L_k - reference_k
+    chain(excess_over(reference), ema(0.9))   # a smoothed excess
+
+  A task whose signal is not finite at one of them is absent to those after it.
 
   Args:
-    reference_losses: Scalar or [K], finite. What a model trained for this task
-      reaches, such as a single-task run at the same step.
+    *parts: One signal or more, the first to see the losses first.
 
   Returns:
     A `Signal`.
 
   Raises:
-    ValueError: If an entry is not finite, or their number is not K (when
-      `init` is called).
+    ValueError: If no signal is given.
   """
-  reference = jnp.asarray(reference_losses, jnp.float32)
-  if not bool(jnp.all(jnp.isfinite(reference))):
-    raise ValueError(f"reference_losses must be finite, got {reference}")
-
-  def init(num_tasks):
-    check_per_task("reference_losses", reference, num_tasks)
-    return ()
+  if not parts:
+    raise ValueError("chain needs one signal or more, got none")
 
   def update(losses, state, is_present, **extra):
-    return losses - reference, state
+    shown, present, states = losses, is_present, []
+    for part, part_state in zip(parts, state, strict=True):
+      shown, part_state = part.update(shown, part_state, present, **extra)
+      present &= jnp.isfinite(shown)
+      shown = jnp.where(present, shown, 0.0)
+      states.append(part_state)
+    return jnp.where(is_present & ~present, jnp.nan, shown), tuple(states)
 
-  return Signal(init, update)
+  return Signal(
+    init=lambda num_tasks: tuple(part.init(num_tasks) for part in parts),
+    update=update,
+    needs=tuple(dict.fromkeys(n for part in parts for n in part.needs)),
+    accepts=tuple(dict.fromkeys(n for part in parts for n in part.accepts)),
+  )
 
 
-def adjusted(adjustments: jax.Array, normalize: bool = False) -> Signal:
-  """Losses with Group DRO's adjustments.
+SIGNALS: dict[str, Callable[..., Signal]] = {
+  "raw": raw,
+  "ema": ema,
+  "relative_to_start": relative_to_start,
+  "log_ratio": log_ratio,
+  "excess_over": excess_over,
+  "standardised": standardised,
+  "adjusted": adjusted,
+  "held_out": held_out,
+}
 
-    signal = L + adjustments,   then divided by its sum if `normalize`
+
+def make(text: str, **arguments: Any) -> Signal:
+  """Makes a signal from its text.
 
   Args:
-    adjustments: Scalar or [K], finite, >= 0. Group DRO uses C / sqrt(n_k) for a
-      task of n_k examples.
-    normalize: Whether to divide by the sum over the present tasks. Needs
-      positive losses.
+    text: A key of `SIGNALS`, or several joined by "+": a chain, left first.
+    **arguments: Those of all its parts.
 
   Returns:
     A `Signal`.
 
   Raises:
-    ValueError: If an entry is negative or not finite, or their number is not K
-      (when `init` is called).
-
-  References:
-    Sagawa et al., Distributionally Robust Neural Networks (ICLR 2020), eq. 5.
+    ValueError: For an unknown name, a name used twice, an argument that is
+      unknown or missing, or a value out of range.
   """
-  adjustments = jnp.asarray(adjustments, jnp.float32)
-  if not bool(jnp.all((adjustments >= 0) & jnp.isfinite(adjustments))):
-    raise ValueError(f"adjustments must be in [0, inf), got {adjustments}")
+  check_arguments(f"signal {text}", signature(text), arguments)
+  made = []
+  for name in _parts(text):
+    own = inspect.signature(SIGNALS[name]).parameters
+    made.append(
+      SIGNALS[name](**{k: v for k, v in arguments.items() if k in own})
+    )
+  return made[0] if len(made) == 1 else chain(*made)
 
-  def init(num_tasks):
-    check_per_task("adjustments", adjustments, num_tasks)
-    return ()
 
-  def update(losses, state, is_present, **extra):
-    signal = jnp.where(is_present, losses + adjustments, 0.0)
-    return (signal / signal.sum() if normalize else signal), state
+def signature(text: str) -> dict[str, Any]:
+  """The arguments of a signal's text, with their defaults.
 
-  return Signal(init, update)
+  No two signals have an argument of the same name.
+
+  Args:
+    text: See `make`.
+
+  Returns:
+    Names and default values; `inspect.Parameter.empty` where one must be given.
+
+  Raises:
+    ValueError: For an unknown name, or a name used twice.
+  """
+  return {
+    argument: parameter.default
+    for name in _parts(text)
+    for argument, parameter in inspect.signature(
+      SIGNALS[name]
+    ).parameters.items()
+  }
+
+
+def check_arguments(
+  what: str, legal: dict[str, Any], given: dict[str, Any]
+) -> None:
+  """Raises ValueError for an argument that is unknown or missing."""
+  for name in given:
+    if name not in legal:
+      raise ValueError(
+        f"{what} has no argument {name!r}; it takes "
+        f"{', '.join(legal) or 'none'}"
+      )
+  for name, default in legal.items():
+    if default is inspect.Parameter.empty and name not in given:
+      raise ValueError(f"{what} needs the argument {name!r}")
+
+
+def check_name(kind: str, name: str, legal: dict[str, Any]) -> None:
+  """Raises ValueError, with a guess at what was meant, for an unknown name."""
+  if name not in legal:
+    close = difflib.get_close_matches(str(name), legal, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise ValueError(f"unknown {kind} {name!r}{hint} Legal: {', '.join(legal)}")
+
+
+def _parts(text):
+  if not isinstance(text, str):
+    raise ValueError(f"signal must be a text such as 'raw', got {text!r}")
+  names = [name.strip() for name in text.split("+")]
+  for name in names:
+    check_name("signal", name, SIGNALS)
+    if names.count(name) > 1:
+      raise ValueError(f"signal {text!r} names {name} more than once")
+  return names

@@ -1,22 +1,23 @@
-"""The named ways to weigh tasks, each a signal and an ascent composed.
+"""Task-robust strategies: an adversary weighs the tasks by what it is shown.
 
-    weighting = strategies.make("group_dro", step_size=0.01)
-
-`STRATEGIES` is the one registry; the arguments of a name are those of its
-function's signature. `signal` is the same for all adaptive ones: what the
-adversary is shown, `signals.raw()` unless given.
+Each is a signal and an ascent composed. `signal` is what the adversary is
+shown, the raw losses unless given. The registry is in `registry.py`, strategies
+of multi-task learning that are no adversaries in `baselines.py`.
 """
 
-from collections.abc import Callable, Sequence
-import difflib
-import inspect
+from collections.abc import Sequence
 from typing import Any
 
-from taskrobust_jax.minimax import ascent, signals
+import jax
+import jax.numpy as jnp
+
+from taskrobust_jax.minimax import ascent, best_responses, signals
+from taskrobust_jax.minimax.arguments import ScalarOrSchedule
+from taskrobust_jax.minimax.references import clipped_excess
 from taskrobust_jax.minimax.weighting import (
-  ScalarOrSchedule,
   Signal,
   TaskWeighting,
+  WeightingState,
   compose,
 )
 
@@ -70,6 +71,44 @@ def mirror_ascent(
   return compose(signal or signals.raw(), ascent.mirror(step_size, smoothing))
 
 
+def optimistic_mirror_ascent(
+  step_size: ScalarOrSchedule = 0.01,
+  smoothing: float = 0.0,
+  signal: Signal | None = None,
+) -> TaskWeighting:
+  """Mirror ascent on where the losses are going.
+
+    log q <- log q + step_size * (2 signal_t - signal_{t-1});  normalise;
+    q <- (1 - smoothing) q + smoothing / K
+
+  and signal_t alone where the task was absent at t-1. Averaged iterates
+  converge like 1 / T on smooth convex-concave problems if both players do so,
+  where mirror ascent has 1 / sqrt(T); here the weights alone are optimistic,
+  for the params use an optimistic optimizer. The previous signal comes from
+  another batch: with noisy losses the variance of the steps is 5 times that of
+  mirror ascent.
+
+  Args:
+    step_size: >= 0, a number or a schedule of `step`.
+    smoothing: In [0, 1), the share of uniform weights mixed in.
+    signal: What the adversary is shown; the raw losses if `None`.
+
+  Returns:
+    A `TaskWeighting`.
+
+  Raises:
+    ValueError: If an argument is outside its range.
+
+  References:
+    Rakhlin and Sridharan, Optimization, Learning, and Games with Predictable
+    Sequences (NeurIPS 2013).
+  """
+  return compose(
+    signal or signals.raw(),
+    ascent.optimistic(ascent.mirror(step_size, smoothing)),
+  )
+
+
 def softmax_weighted(
   temperature: ScalarOrSchedule = 1.0,
   through_softmax: bool = False,
@@ -87,7 +126,8 @@ def softmax_weighted(
     temperature: > 0, a number or a schedule of `step`.
     through_softmax: Whether the gradient also runs through the weights, as in
       an early public experiment of the paper's first author. The coefficients
-      then sum to 1 but may be negative (see `ascent.softmax`).
+      then sum to 1 but may be negative (see
+      `best_responses.softmax`).
     signal: What the adversary is shown; the raw losses if `None`.
 
   Returns:
@@ -101,7 +141,84 @@ def softmax_weighted(
     temperature is our choice.
   """
   return compose(
-    signal or signals.raw(), ascent.softmax(temperature, through_softmax)
+    signal or signals.raw(),
+    best_responses.softmax(temperature, through_softmax),
+  )
+
+
+def cvar(fraction: float = 0.5, signal: Signal | None = None) -> TaskWeighting:
+  """Conditional value at risk: the mean loss of the worst tasks.
+
+    q_k = 1 / (fraction K)  on the floor(fraction K) largest signals,
+    the remainder on the next one
+
+  Tasks that tie share the weight of their ranks.
+
+  Args:
+    fraction: In (0, 1], of the present tasks.
+    signal: What the adversary is shown; the raw losses if `None`.
+
+  Returns:
+    A `TaskWeighting`.
+
+  Raises:
+    ValueError: If `fraction` is outside its range.
+
+  References:
+    Levy et al., Large-Scale Methods for Distributionally Robust Optimization
+    (NeurIPS 2020). They choose among examples, here among tasks.
+  """
+  return compose(signal or signals.raw(), best_responses.cvar(fraction))
+
+
+def chi_square(
+  radius: float = 0.5, signal: Signal | None = None
+) -> TaskWeighting:
+  """The worst weights within a chi-square ball around the uniform ones.
+
+    q proportional to (signal - eta)_+   with  1/2 mean_k (K q_k - 1)^2 = radius
+
+  and all on the largest if K <= 1 + 2 radius.
+
+  Args:
+    radius: >= 0. 0 gives uniform weights, (K - 1) / 2 all on the largest.
+    signal: What the adversary is shown; the raw losses if `None`.
+
+  Returns:
+    A `TaskWeighting`.
+
+  Raises:
+    ValueError: If `radius` is outside its range.
+
+  References:
+    Levy et al. (NeurIPS 2020); how it is solved, and where it
+    differs from their code: `best_responses.chi_square`.
+  """
+  return compose(signal or signals.raw(), best_responses.chi_square(radius))
+
+
+def chi_square_penalised(
+  penalty: float = 1.0, signal: Signal | None = None
+) -> TaskWeighting:
+  """The worst weights, less a chi-square price for leaving the uniform ones.
+
+    argmax_q  q . signal - penalty * 1/2 mean_k (K q_k - 1)^2
+
+  Args:
+    penalty: > 0, in the unit of the signal.
+    signal: What the adversary is shown; the raw losses if `None`.
+
+  Returns:
+    A `TaskWeighting`.
+
+  Raises:
+    ValueError: If `penalty` is outside its range.
+
+  References:
+    Levy et al. (NeurIPS 2020).
+  """
+  return compose(
+    signal or signals.raw(), best_responses.chi_square_penalised(penalty)
   )
 
 
@@ -139,55 +256,82 @@ def group_dro(
   )
 
 
-STRATEGIES: dict[str, Callable[..., TaskWeighting]] = {
-  "uniform": uniform,
-  "fixed": fixed,
-  "mirror_ascent": mirror_ascent,
-  "softmax_weighted": softmax_weighted,
-  "group_dro": group_dro,
-}
+def doremi(
+  reference_losses: float | Sequence[float] | Sequence[Sequence[float]],
+  step_size: ScalarOrSchedule = 1.0,
+  smoothing: float = 1e-3,
+  reference_steps: Sequence[int] = (),
+) -> TaskWeighting:
+  """DoReMi: smoothed mirror ascent on the clipped excess over a reference.
 
+    log q <- log q + step_size * max(0, L - reference);  normalise;
+    q <- (1 - smoothing) q + smoothing / K
 
-def make(name: str, **arguments: Any) -> TaskWeighting:
-  """Makes a strategy by its registered name.
+  The outcome of a proxy run is the mean of the weights over its steps:
+  `mean_task_weights(state)`. Where a step offers the extra input
+  `excess_losses` [K], clipped a token before the mean over tokens, as DoReMi
+  has it, that is used instead of L - reference.
+
+  In the authors' code a task that is absent from a batch is scored again with
+  its last score, and with log(vocabulary size) before its first; here it keeps
+  its weight. In their code the weights also sample the data or divide by the
+  sampling weights; here every task has its rows.
 
   Args:
-    name: A key of `STRATEGIES`.
-    **arguments: The strategy's own arguments.
+    reference_losses: Scalar or [K]; [S] or [S, K] with `reference_steps`.
+    step_size: >= 0, a number or a schedule of `step`.
+    smoothing: In [0, 1), the share of uniform weights mixed in.
+    reference_steps: [S], the steps of a reference curve (see
+      `signals.excess_over`); () for none.
 
   Returns:
     A `TaskWeighting`.
 
   Raises:
-    ValueError: For an unknown name or argument, or a value out of range.
+    ValueError: If an argument is outside its range.
+
+  References:
+    Xie et al., DoReMi: Optimizing Data Mixtures Speeds Up Language Model
+    Pretraining (NeurIPS 2023), Algorithm 1.
   """
-  legal = signature(name)
-  for argument in arguments:
-    if argument not in legal and argument != "signal":
-      raise ValueError(
-        f"strategy {name} has no argument {argument!r}; it takes "
-        f"{', '.join(legal) or 'none'}"
-      )
-  return STRATEGIES[name](**arguments)
+  return compose(
+    clipped_excess(reference_losses, reference_steps),
+    ascent.averaged(ascent.mirror(step_size, smoothing)),
+  )
 
 
-def signature(name: str) -> dict[str, Any]:
-  """The arguments of a strategy that a config can set, with their defaults.
+def mean_task_weights(state: Any) -> jax.Array:
+  """The mean of the weights over all steps so far, the outcome of `doremi`.
+
+    (q_0 + q_1 + ... + q_T) / (T + 1)
+
+  with the uniform q_0 in it, as in the authors' code (their Algorithm 1 leaves
+  it out).
 
   Args:
-    name: A key of `STRATEGIES`.
+    state: Of `doremi`, or an optimizer state that holds it.
 
   Returns:
-    Names and default values; `inspect.Parameter.empty` where one must be given.
+    [K] f32.
 
   Raises:
-    ValueError: For an unknown name.
+    ValueError: Unless there is exactly one such state.
   """
-  if name not in STRATEGIES:
-    close = difflib.get_close_matches(name, STRATEGIES, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+  nodes = jax.tree.leaves(
+    state, is_leaf=lambda node: isinstance(node, WeightingState)
+  )
+  found = [
+    node
+    for node in nodes
+    if isinstance(node, WeightingState)
+    and isinstance(node.ascent, ascent.AveragedState)
+  ]
+  if len(found) != 1:
     raise ValueError(
-      f"unknown strategy {name!r}{hint} Legal: {', '.join(STRATEGIES)}"
+      f"the state must hold one averaged weighting, found {len(found)}"
     )
-  parameters = inspect.signature(STRATEGIES[name]).parameters
-  return {k: p.default for k, p in parameters.items() if k != "signal"}
+  (node,) = found
+  total = node.ascent.total + (
+    jnp.exp(node.log_task_weights) - node.ascent.lost
+  )
+  return total / (node.ascent.num_updates + 1)

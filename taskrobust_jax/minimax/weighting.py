@@ -2,9 +2,9 @@
 
 A weighting is a pair of pure functions, as an optax transform is. Strategies
 (`strategies.py`) are made by `compose` from what the adversary is shown
-(`signals.py`) and how it answers (`ascent.py`). What holds for all of them is
-done here, once: float32, absent tasks, non-finite losses, the log-space dual
-variable.
+(`signals.py`) and how it answers (`ascent.py`, `best_responses.py`,
+`learnt.py`). What holds for all of them is done here, once: float32, absent
+tasks, non-finite losses, the log-space dual variable.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-ScalarOrSchedule = float | Callable[[jax.Array], jax.Array]
+from taskrobust_jax.minimax.arguments import check_count
+
+# Beyond this a score says "infinitely worse" as well, and sums stay finite.
+LARGEST_SCORE = 1e30
 
 
 class TaskWeighting(NamedTuple):
@@ -30,12 +33,14 @@ class TaskWeighting(NamedTuple):
       none is present.
     needs: Names of the extra inputs that `update` must be given.
     simplex: False if the coefficients may leave the simplex.
+    accepts: Names of the extra inputs that `update` makes use of if given.
   """
 
   init: Callable[[int], Any]
   update: Callable[..., tuple[jax.Array, Any]]
   needs: tuple[str, ...] = ()
   simplex: bool = True
+  accepts: tuple[str, ...] = ()
 
 
 class Signal(NamedTuple):
@@ -45,12 +50,14 @@ class Signal(NamedTuple):
     init: `init(num_tasks) -> state`.
     update: `update(task_losses, state, is_present, **extra) -> (signal,
       state)`, all [K]; losses of absent tasks are 0 and must be ignored.
-    needs: Names of the extra inputs.
+    needs: Names of the extra inputs that it must be given.
+    accepts: Names of the extra inputs that it makes use of if given.
   """
 
   init: Callable[[int], Any]
   update: Callable[..., tuple[jax.Array, Any]]
   needs: tuple[str, ...] = ()
+  accepts: tuple[str, ...] = ()
 
 
 class Ascent(NamedTuple):
@@ -61,15 +68,18 @@ class Ascent(NamedTuple):
     update: `update(signal, log_task_weights, state, is_present, **extra) ->
       (log_answer, state)`: log-probabilities [K], normalised over the present
       tasks (see `log_normalise`).
-    coefficients: `None`, or `coefficients(answer, signal, **extra) -> [K]` for
-      an answer whose coefficients are not the probabilities themselves.
-    needs: Names of the extra inputs.
+    coefficients: `None`, or `coefficients(answer, signal, losses, state,
+      **extra) -> [K]` for an answer whose coefficients are not the
+      probabilities themselves; `state` is the one before the update.
+    needs: Names of the extra inputs that it must be given.
+    accepts: Names of the extra inputs that it makes use of if given.
   """
 
   init: Callable[[int], Any]
   update: Callable[..., tuple[jax.Array, Any]]
   coefficients: Callable[..., jax.Array] | None = None
   needs: tuple[str, ...] = ()
+  accepts: tuple[str, ...] = ()
 
 
 class WeightingState(NamedTuple):
@@ -81,6 +91,8 @@ class WeightingState(NamedTuple):
     log_task_weights: [K] f32. The dual variable, the log of a distribution
       over all tasks. A weight too small for float32 lives on here.
     num_nonfinite: [K] i32. How often a task's loss or signal was NaN or inf.
+    signal_range: Scalar f32. The largest spread of the signal over the present
+      tasks of one update so far.
     signal: State of the signal.
     ascent: State of the ascent.
   """
@@ -88,6 +100,7 @@ class WeightingState(NamedTuple):
   task_weights: jax.Array
   log_task_weights: jax.Array
   num_nonfinite: jax.Array
+  signal_range: jax.Array
   signal: Any
   ascent: Any
 
@@ -106,13 +119,15 @@ def compose(signal: Signal, ascent: Ascent) -> TaskWeighting:
   Returns:
     A `TaskWeighting` whose state is a `WeightingState`.
   """
+  needs = tuple(dict.fromkeys((*signal.needs, *ascent.needs)))
 
   def init(num_tasks: int) -> WeightingState:
-    check_num_tasks(num_tasks)
+    check_count("num_tasks", num_tasks, 1)
     return WeightingState(
       task_weights=jnp.full(num_tasks, 1 / num_tasks, jnp.float32),
       log_task_weights=jnp.full(num_tasks, -math.log(num_tasks), jnp.float32),
       num_nonfinite=jnp.zeros(num_tasks, jnp.int32),
+      signal_range=jnp.zeros([], jnp.float32),
       signal=signal.init(num_tasks),
       ascent=ascent.init(num_tasks),
     )
@@ -130,6 +145,9 @@ def compose(signal: Signal, ascent: Ascent) -> TaskWeighting:
         f"task_losses must have shape {state.task_weights.shape} (one loss a "
         f"task), got {losses.shape}"
       )
+    missing = [name for name in needs if extra.get(name) is None]
+    if missing:
+      raise ValueError(f"update needs the extra input {', '.join(missing)}")
     expected = (
       jnp.ones(losses.shape, bool)
       if is_present is None
@@ -137,9 +155,8 @@ def compose(signal: Signal, ascent: Ascent) -> TaskWeighting:
     )
 
     present = expected & jnp.isfinite(losses)
-    shown, signal_state = signal.update(
-      jnp.where(present, losses, 0.0), state.signal, present, **extra
-    )
+    losses = jnp.where(present, losses, 0.0)
+    shown, signal_state = signal.update(losses, state.signal, present, **extra)
     present &= jnp.isfinite(shown)
     shown = jnp.where(present, shown, 0.0)
     log_answer, ascent_state = ascent.update(
@@ -155,12 +172,17 @@ def compose(signal: Signal, ascent: Ascent) -> TaskWeighting:
     if ascent.coefficients is None:
       coefficients, kept = answer, jnp.exp(log_task_weights)
     else:
-      coefficients = kept = ascent.coefficients(answer, shown, **extra)
+      coefficients = kept = jnp.where(
+        present,
+        ascent.coefficients(answer, shown, losses, state.ascent, **extra),
+        0.0,
+      )
 
     return coefficients, WeightingState(
       task_weights=jnp.where(present, kept, state.task_weights),
       log_task_weights=log_task_weights,
       num_nonfinite=state.num_nonfinite + (expected & ~present),
+      signal_range=jnp.maximum(state.signal_range, _spread(shown, present)),
       signal=signal_state,
       ascent=ascent_state,
     )
@@ -168,8 +190,9 @@ def compose(signal: Signal, ascent: Ascent) -> TaskWeighting:
   return TaskWeighting(
     init,
     update,
-    needs=tuple(dict.fromkeys((*signal.needs, *ascent.needs))),
+    needs=needs,
     simplex=ascent.coefficients is None,
+    accepts=tuple(dict.fromkeys((*signal.accepts, *ascent.accepts))),
   )
 
 
@@ -185,6 +208,23 @@ def log_normalise(scores: jax.Array, is_present: jax.Array) -> jax.Array:
   """
   log_answer = jax.nn.log_softmax(scores, where=is_present)
   return jnp.where(is_present, log_answer, -jnp.inf)
+
+
+def log_of(weights: jax.Array, is_present: jax.Array) -> jax.Array:
+  """Log of weights [K] >= 0, of which some may be 0; -inf for absent tasks."""
+  scores = jnp.maximum(jnp.log(weights), -LARGEST_SCORE)
+  return jnp.where(is_present, scores, -jnp.inf)
+
+
+def log_ratio(above: jax.Array, below: jax.Array) -> jax.Array:
+  """log(above / below), exact where both are close, and finite for extremes.
+
+  NaN or infinite where an argument is not positive.
+  """
+  change = (above - below) / below
+  return jnp.where(
+    jnp.abs(change) < 0.5, jnp.log1p(change), jnp.log(above) - jnp.log(below)
+  )
 
 
 def restrict(
@@ -203,57 +243,11 @@ def restrict(
   return jnp.where(total > 0, weights / jnp.where(total > 0, total, 1.0), equal)
 
 
-def at_step(value: ScalarOrSchedule, extra: dict[str, Any]) -> Any:
-  """The value of a constant, or of a schedule at `extra["step"]`."""
-  return value(extra["step"]) if callable(value) else value
-
-
-def needs_step(value: ScalarOrSchedule) -> tuple[str, ...]:
-  """The extra inputs that `at_step` will ask for."""
-  return ("step",) if callable(value) else ()
-
-
-def check_num_tasks(num_tasks: int) -> None:
-  """Raises ValueError unless there is at least one task."""
-  if num_tasks < 1:
-    raise ValueError(f"num_tasks must be 1 or more, got {num_tasks}")
-
-
-def check_per_task(name: str, values: jax.Array, num_tasks: int) -> None:
-  """Raises ValueError unless `values` is a scalar or has one entry a task."""
-  if values.ndim and values.shape != (num_tasks,):
-    raise ValueError(
-      f"{name} must be a number or have one entry for each of {num_tasks} "
-      f"tasks, got shape {values.shape}"
-    )
-
-
-def check_range(
-  name: str,
-  value: ScalarOrSchedule,
-  low: float,
-  high: float = math.inf,
-  *,
-  open_low: bool = False,
-  open_high: bool = False,
-) -> None:
-  """Raises ValueError unless a constant lies between `low` and `high`.
-
-  Schedules cannot be checked before they are run, and pass. Infinity is never
-  legal.
-  """
-  if callable(value):
-    return
-  try:
-    number = math.nan if isinstance(value, str) else float(value)
-  except (TypeError, ValueError):
-    number = math.nan
-  above = number > low if open_low else number >= low
-  below = number < high if open_high else number <= high
-  if not (math.isfinite(number) and above and below):
-    right = "inf)" if high == math.inf else f"{high}{')' if open_high else ']'}"
-    legal = f"{'(' if open_low else '['}{low}, {right}"
-    raise ValueError(f"{name} must be in {legal}, got {value}")
+def _spread(values: jax.Array, is_present: jax.Array) -> jax.Array:
+  """Largest less smallest value of the present tasks, 0 if there is none."""
+  largest = jnp.max(values, where=is_present, initial=-jnp.inf)
+  smallest = jnp.min(values, where=is_present, initial=jnp.inf)
+  return jnp.where(is_present.any(), largest - smallest, 0.0)
 
 
 def _log_mass(log_weights: jax.Array, is_present: jax.Array) -> jax.Array:

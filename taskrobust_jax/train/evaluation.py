@@ -37,6 +37,35 @@ class TaskMean(clu_metrics.Metric):
     return self.total / self.count
 
 
+def held_out_losses(
+  suite: TaskSuite, seed: int
+) -> Callable[[Any, Any], jax.Array]:
+  """Makes the losses that a `held_out` signal is shown.
+
+  Args:
+    suite: The tasks.
+    seed: Of the run.
+
+  Returns:
+    (params, rows) -> losses [K] f32, NaN for a task without targets. Every call
+    corrupts the rows alike.
+  """
+
+  def losses(params, rows):
+    sums = _sums(suite, params, rows, stream("adversary", seed))
+    return sums.loss / sums.count
+
+  return losses
+
+
+def _sums(suite, params, batch, rng) -> TaskSums:
+  if hasattr(suite, "per_task_sums"):
+    return suite.per_task_sums(params, batch, rng)
+  losses, counts = suite.per_task_losses(params, batch, rng)
+  total = jnp.where(counts > 0, losses * counts, 0.0)
+  return TaskSums(total, jnp.zeros_like(counts), counts)
+
+
 def make_evaluate(
   suite: TaskSuite,
   source: RowSource,
@@ -62,19 +91,16 @@ def make_evaluate(
   Returns:
     `evaluate(params) -> {"eval/loss/<task>": ..., ...}`: loss, accuracy (where
     the suite has `per_task_sums`) and count of each task that has targets, and
-    `eval/worst_task_loss` and `eval/mean_task_loss` over them.
+    `eval/worst_task_loss` and `eval/mean_task_loss` over them;
+    `eval/worst_task_loss_low` and `_high`, the 95 % band of a bootstrap over
+    batches, if there are at least five.
   """
   has_sums = hasattr(suite, "per_task_sums")
 
   @jax.jit(out_shardings=replicated(mesh))
   def sums_of_batch(params, batch, index):
     rng = jax.random.fold_in(stream("evaluate", seed), index)
-    if has_sums:
-      sums = suite.per_task_sums(params, batch, rng)
-    else:
-      losses, counts = suite.per_task_losses(params, batch, rng)
-      total = jnp.where(counts > 0, losses * counts, 0.0)
-      sums = TaskSums(total, jnp.zeros_like(counts), counts)
+    sums = _sums(suite, params, batch, rng)
     return clu_metrics.Collection.create_collection(
       loss=TaskMean(sums.loss, sums.count),
       accuracy=TaskMean(sums.correct, sums.count),
@@ -87,9 +113,10 @@ def make_evaluate(
   batches = rows.reshape(num_batches, batch_size)
 
   def evaluate(params: Any) -> dict[str, float]:
-    collection = None
+    collection, parts = None, []
     for index, batch_rows in enumerate(batches):
       sums = sums_of_batch(params, load(source, batch_rows, mesh), index)
+      parts.append(sums.loss)
       collection = sums if collection is None else collection.merge(sums)
     counts = np.asarray(collection.loss.count)
     computed = jax.device_get(collection.compute())
@@ -106,6 +133,43 @@ def make_evaluate(
     if seen:
       values["eval/worst_task_loss"] = float(losses.max())
       values["eval/mean_task_loss"] = float(losses.mean())
+      if num_batches >= 5:
+        parts = jax.device_get(parts)
+        low, high = worst_task_band(
+          np.stack([part.total for part in parts])[:, seen],
+          np.stack([part.count for part in parts])[:, seen],
+        )
+        values["eval/worst_task_loss_low"] = low
+        values["eval/worst_task_loss_high"] = high
     return values
 
   return evaluate
+
+
+def worst_task_band(
+  totals: np.ndarray, counts: np.ndarray, num_samples: int = 1000
+) -> tuple[float, float]:
+  """A 95 % band of the worst task's loss, by a bootstrap over batches.
+
+  Args:
+    totals: [N, K] sums of losses of N batches.
+    counts: [N, K] targets.
+    num_samples: How often N batches are drawn with replacement.
+
+  Returns:
+    (low, high): the 2.5 and 97.5 percentiles of max_k loss_k.
+  """
+  num_batches = len(totals)
+  drawn = np.random.default_rng(0).multinomial(
+    num_batches, np.full(num_batches, 1 / num_batches), num_samples
+  )
+  counts = drawn @ counts.astype(np.float64)
+  # A task that a sample has no target of is not its worst.
+  losses = np.divide(
+    drawn @ totals.astype(np.float64),
+    counts,
+    out=np.full(counts.shape, -np.inf),
+    where=counts > 0,
+  )
+  low, high = np.percentile(losses.max(1), (2.5, 97.5))
+  return float(low), float(high)

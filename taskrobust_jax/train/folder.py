@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.metrics import NoRows, Rows
 
 MANIFEST = "manifest.json"
@@ -138,16 +139,3 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
     raise InputError(f"{file} cannot be read: {error}") from error
   return manifest
-
-
-def differences(there: Any, here: Any, name: str = "") -> list[str]:
-  """What differs between two JSON values, a line each."""
-  if not (isinstance(there, dict) and isinstance(here, dict)):
-    return [] if there == here else [f"{name} is {there!r}, not {here!r}"]
-  return [
-    line
-    for key in sorted(there.keys() | here.keys())
-    for line in differences(
-      there.get(key), here.get(key), f"{name}.{key}" if name else key
-    )
-  ]

@@ -13,6 +13,7 @@ from taskrobust_jax import errors
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.folder import RunFolder
+from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values
 from taskrobust_jax.train.state import TrainState
 from taskrobust_jax.train.step import StepMetrics
@@ -22,7 +23,9 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
   """Runs an experiment to its end, from where its folder left it.
 
   On SIGTERM or SIGINT to any process the current step is saved by all, and a
-  later call goes on from there; a second SIGINT stops at once.
+  later call goes on from there; a second SIGINT stops at once. Training also
+  ends, done, when the worst held-out task has not improved for
+  `experiment.patience` evaluations.
 
   Args:
     experiment: From `build`.
@@ -34,8 +37,15 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
   state = _restore_or_init(experiment, folder)
   first, last = int(state.step), experiment.num_steps
   progress = Progress(last, experiment.batch_size)
+  collapse = CollapseWarning(experiment.task_names)
+  plateau = Plateau(experiment.patience)
   if first == 0:
-    _evaluate(experiment, folder, 0, state)
+    plateau.note(_evaluate(experiment, folder, 0, state))
+  elif experiment.patience:
+    for evaluation in evaluations(folder.path / "metrics.jsonl", first):
+      plateau.note(evaluation)
+    if plateau.is_reached():
+      return _end_on_plateau(first, last)
 
   pending = None  # A step and its metrics, which may still be computed.
   with _stop_requests() as stop_code_at:
@@ -46,7 +56,7 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
         progress.start(step)
       # Written a step late, so that the device never waits for this line.
       if pending:
-        _write(experiment, folder, progress, *pending)
+        _write(experiment, folder, progress, collapse, *pending)
         pending = None
       stop = stop_code_at(step)
       is_save_step = step % experiment.save_every == 0 or step == last
@@ -57,21 +67,34 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
       if step % experiment.log_every == 0:
         pending = (step, metrics)
       if pending and (is_saved or is_evaluated):
-        _write(experiment, folder, progress, *pending)
+        _write(experiment, folder, progress, collapse, *pending)
         pending = None
 
       with progress.paused():
         evaluation = {}
         if is_evaluated:
           evaluation = _evaluate(experiment, folder, step, state)
-        if is_saved:
+          plateau.note(evaluation)
+        if is_saved or plateau.is_reached():
           folder.metrics.sync()  # A checkpoint never knows more than its rows.
           folder.checkpoints.save(state, evaluation)
       if stop and step < last:
         folder.checkpoints.wait()
         print(f"stopped and saved at step {step} of {last}", flush=True)
         return stop
+      if plateau.is_reached() and step < last:
+        folder.checkpoints.wait()
+        return _end_on_plateau(step, last)
   folder.checkpoints.wait()
+  return errors.DONE
+
+
+def _end_on_plateau(step: int, last: int) -> int:
+  print(
+    f"ends at step {step} of {last}: the worst held-out task has not improved "
+    "for evaluation.patience evaluations",
+    flush=True,
+  )
   return errors.DONE
 
 
@@ -114,12 +137,19 @@ def _write(
   experiment: Experiment,
   folder: RunFolder,
   progress: Progress,
+  collapse: CollapseWarning,
   step: int,
   metrics: StepMetrics,
 ) -> None:
   # The update that made this step the count was scheduled by the one before.
   rate = float(experiment.learning_rate(step - 1))
   values = train_values(experiment.task_names, metrics, rate)
+  if experiment.regret_bound is not None:
+    values["train/adversary_regret_bound"] = experiment.regret_bound(
+      step, len(experiment.task_names), float(metrics.signal_range)
+    )
+  if warning := collapse.note(step, values):
+    print(warning, flush=True)
   folder.metrics.write(step, values)
   folder.timing.write(step, progress.report(step, values))
 

@@ -105,10 +105,11 @@ def check_batch_size(
 
 
 def pjit_train_step(
-  train_step: Callable[[Any, Any], tuple[Any, Any]],
+  train_step: Callable[..., tuple[Any, Any]],
   mesh: Mesh,
   state: Any,
-) -> Callable[[Any, Any], tuple[Any, Any]]:
+  num_batches: int = 1,
+) -> Callable[..., tuple[Any, Any]]:
   """Compiles a train step for a mesh.
 
   What the literature calls pjit is `jax.jit` with shardings today
@@ -116,9 +117,10 @@ def pjit_train_step(
   donated: the state that was passed in cannot be used again.
 
   Args:
-    train_step: `(state, batch) -> (state, metrics)`.
+    train_step: `(state, *batches) -> (state, metrics)`.
     mesh: From `make_mesh`.
     state: Tree of arrays or shapes, as `train_step` takes it.
+    num_batches: How many trees of rows it takes.
 
   Returns:
     The compiled function. Metrics come back replicated.
@@ -126,7 +128,7 @@ def pjit_train_step(
   shardings = state_sharding(mesh, state)
   return jax.jit(
     train_step,
-    in_shardings=(shardings, batch_sharding(mesh)),
+    in_shardings=(shardings, *[batch_sharding(mesh)] * num_batches),
     out_shardings=(shardings, replicated(mesh)),
     donate_argnums=0,
   )

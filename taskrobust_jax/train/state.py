@@ -33,7 +33,7 @@ def initial_state(
   return TrainState(jnp.zeros([], jnp.int32), params, tx.init(params))
 
 
-_STREAMS = {"init": 0, "train": 1, "evaluate": 2}
+_STREAMS = {"init": 0, "train": 1, "evaluate": 2, "adversary": 3}
 
 
 def stream(name: str, seed: int) -> jax.Array:

@@ -19,6 +19,8 @@ class StepMetrics(NamedTuple):
     losses: [K] f32; meaningless where `counts` is 0.
     task_weights: [K] f32, the coefficients that made the gradients.
     counts: [K] f32, targets of each task.
+    signal_range: Scalar f32, the largest spread over present tasks of what the
+      adversary was shown, so far.
     skipped_updates: Scalar int32, how many so far for a gradient that was not
       finite.
   """
@@ -26,28 +28,38 @@ class StepMetrics(NamedTuple):
   losses: jax.Array
   task_weights: jax.Array
   counts: jax.Array
+  signal_range: jax.Array
   skipped_updates: jax.Array
 
 
 def make_train_step(
-  suite: TaskSuite, tx: optax.GradientTransformationExtraArgs, seed: int
-) -> Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]:
+  suite: TaskSuite,
+  tx: optax.GradientTransformationExtraArgs,
+  seed: int,
+  held_out_losses: Callable[[Any, Any], jax.Array] | None = None,
+) -> Callable[..., tuple[TrainState, StepMetrics]]:
   """The step as a pure function, to be compiled by `sharding.pjit_train_step`.
 
   Args:
     suite: The tasks.
     tx: A chain whose first link is `minimax.ascend` (see `optimizer.py`).
     seed: Of the run.
+    held_out_losses: (params, held-out rows) -> [K], for an adversary that is
+      shown those; it decides at which steps it looks.
 
   Returns:
-    `train_step(state, batch) -> (state, metrics)`; `batch` is the global one.
+    `train_step(state, batch, held_out=None) -> (state, metrics)`; `batch` is
+    the global one, `held_out` the rows for `held_out_losses`.
   """
 
-  def train_step(state: TrainState, batch: Any):
+  def train_step(state: TrainState, batch: Any, held_out: Any = None):
     rng = jax.random.fold_in(stream("train", seed), state.step)
+    before = minimax.find_state(state.opt_state).weighting.task_weights
+    # For a suite whose rows follow the weights.
+    more = (before,) if getattr(suite, "uses_task_weights", False) else ()
 
     def per_task_losses(params):
-      return suite.per_task_losses(params, batch, rng)
+      return suite.per_task_losses(params, batch, rng, *more)
 
     losses, pull_back, counts = jax.vjp(
       per_task_losses, state.params, has_aux=True
@@ -59,6 +71,7 @@ def make_train_step(
       task_losses=losses,
       is_present=counts > 0,
       step=state.step,
+      held_out_losses=lambda: held_out_losses(state.params, held_out),
     )  # one backward, whatever K is
     params = optax.apply_updates(state.params, updates)
 
@@ -66,6 +79,7 @@ def make_train_step(
       losses,
       minimax.task_weights(opt_state),
       counts,
+      minimax.find_state(opt_state).weighting.signal_range,
       num_skipped_updates(opt_state),
     )
     return TrainState(state.step + 1, params, opt_state), metrics

@@ -1,5 +1,6 @@
 """Signals: what the adversary sees, with and without absent tasks."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from taskrobust_jax.minimax import signals
 ALL = np.ones(2, bool)
 
 
-def show(signal, *steps):
+def show(signal, *steps, **extra):
   """The signal of each (losses, present) in turn."""
   state = signal.init(2)
   shown = []
   for losses, present in steps:
     values, state = signal.update(
-      jnp.asarray(losses, jnp.float32), state, jnp.asarray(present, bool)
+      jnp.asarray(losses, jnp.float32),
+      state,
+      jnp.asarray(present, bool),
+      **extra,
     )
     shown.append(np.asarray(values))
   return shown
@@ -51,6 +55,118 @@ def test_log_ratio_and_excess():
   np.testing.assert_allclose(excess, [0.5, -0.5])
 
 
+def test_a_first_loss_of_0_is_no_start():
+  _, second, third = show(
+    signals.relative_to_start(),
+    ([0.0, 1.0], ALL),
+    ([4.0, 2.0], ALL),
+    ([2.0, 3.0], ALL),
+  )
+  np.testing.assert_allclose(second, [1.0, 2.0])
+  np.testing.assert_allclose(third, [0.5, 3.0])
+
+
+@pytest.mark.parametrize(
+  ("step", "expected"),
+  [(0, 4.0), (100, 4.0), (150, 3.0), (175, 2.5), (300, 1.5), (10**6, 1.0)],
+)
+def test_a_reference_curve_is_linear_and_constant_beyond_its_ends(
+  step, expected
+):
+  signal = signals.excess_over(
+    [[4.0, 40.0], [2.0, 20.0], [1.0, 10.0]], (100, 200, 400)
+  )
+  assert signal.needs == ("step",)
+  (shown,) = show(signal, ([5.0, 50.0], ALL), step=jnp.int32(step))
+  np.testing.assert_allclose(
+    shown, [5.0 - expected, 50.0 - 10 * expected], rtol=1e-6
+  )
+  for_all = signals.excess_over([4.0, 2.0, 1.0], (100, 200, 400))
+  (shown,) = show(for_all, ([5.0, 50.0], ALL), step=step)
+  np.testing.assert_allclose(shown, [5.0 - expected, 50.0 - expected])
+  (alone,) = show(
+    signals.excess_over([[3.0, 4.0]], (7,)), ([5, 5], ALL), step=9
+  )
+  np.testing.assert_allclose(alone, [2.0, 1.0])
+
+
+def test_a_curve_needs_the_step():
+  weighting = minimax.mirror_ascent(
+    1.0, signal=signals.excess_over([0.0, 1.0], (0, 10))
+  )
+  assert weighting.needs == ("step",)
+  with pytest.raises(ValueError, match="needs the extra input step"):
+    weighting.update(jnp.ones(2), weighting.init(2))
+  weighting.update(jnp.ones(2), weighting.init(2), step=3)
+
+
+def test_standardised_is_the_loss_less_its_mean_over_its_deviation():
+  decay, losses = 0.8, np.array([3.0, 5.0, 4.0, 9.0])
+  shown = show(
+    signals.standardised(decay),
+    ([3.0, 1e30], ALL),
+    ([5.0, 2e30], ALL),
+    ([7.0, 0.0], [False, True]),
+    ([4.0, 1e30], ALL),
+    ([9.0, 3e30], ALL),
+  )
+  del shown[2]
+  for n in range(4):
+    weights = decay ** np.arange(n, -1.0, -1) / sum(decay ** np.arange(n + 1))
+    mean = weights @ losses[: n + 1]
+    deviation = np.sqrt(weights @ (losses[: n + 1] - mean) ** 2)
+    expected = (losses[n] - mean) / deviation if n else 0.0
+    np.testing.assert_allclose(shown[n][0], expected, rtol=1e-5)
+  assert np.isfinite(shown).all()
+
+
+def test_a_chain_is_read_from_the_left():
+  steps = (([1.5, 3.0], ALL), ([2.5, 1.0], ALL))
+  smoothed = show(
+    signals.chain(signals.excess_over([1.0, 2.0]), signals.ema(0.5)), *steps
+  )
+  np.testing.assert_allclose(smoothed[0], [0.5, 1.0], rtol=1e-6)
+  np.testing.assert_allclose(
+    smoothed[1], [(0.25 * 0.5 + 0.5 * 1.5) / 0.75, (0.25 - 0.5) / 0.75]
+  )
+  log_of_mean = show(
+    signals.chain(signals.ema(0.5), signals.log_ratio(1.0)), *steps
+  )
+  mean = (0.25 * 1.5 + 0.5 * 2.5) / 0.75
+  np.testing.assert_allclose(log_of_mean[1][0], np.log(mean), rtol=1e-6)
+
+
+def test_what_one_signal_cannot_show_is_absent_to_the_next_one():
+  signal = signals.chain(signals.log_ratio(1.0), signals.ema(0.5))
+  weighting = minimax.mirror_ascent(0.1, signal=signal)
+  state = weighting.init(2)
+  for losses in ([-1.0, np.e], [np.e, np.e]):
+    weights, state = weighting.update(jnp.asarray(losses), state)
+  np.testing.assert_array_equal(state.num_nonfinite, [1, 0])
+  np.testing.assert_allclose(weights, 0.5, rtol=1e-6)  # Both have shown 1.
+
+
+# `held_out` shows other losses: held_out_test.py.
+@pytest.mark.parametrize("name", sorted(signals.SIGNALS.keys() - {"held_out"}))
+def test_any_losses_leave_a_legal_signal_and_state(name):
+  required = {k: 0.9 if "decay" in k else 1.0 for k in signals.signature(name)}
+  required.pop("normalize", None)
+  required.pop("reference_steps", None)
+  weighting = minimax.make(
+    "mirror_ascent",
+    signal=f"{name}+ema" if name != "ema" else name,
+    **{"decay": 0.9} | required,
+  )
+  update = jax.jit(weighting.update)
+  state = weighting.init(2)
+  for losses in ([1e30, 1e-30], [np.nan, 2.0], [1e-30, 1e30], [np.inf, 1.0]):
+    weights, state = update(jnp.array(losses), state)
+    assert np.isfinite(weights).all()
+    np.testing.assert_allclose(weights.sum(), 1.0, rtol=1e-6)
+  weights, state = update(jnp.ones(2), state)
+  np.testing.assert_allclose(state.task_weights.sum(), 1.0, rtol=1e-6)
+
+
 def test_a_loss_without_a_logarithm_counts_as_absent():
   weighting = minimax.mirror_ascent(0.1, signal=signals.log_ratio(1.0))
   weights, state = weighting.update(jnp.array([-1.0, 2.0]), weighting.init(2))
@@ -74,6 +190,20 @@ def test_a_signal_changes_what_is_seen_not_what_descends():
     (lambda: signals.excess_over([1.0] * 3).init(2), "reference_losses must"),
     (lambda: signals.log_ratio([1.0] * 3).init(2), "nadir must be a number"),
     (lambda: signals.adjusted([1.0] * 3).init(2), "adjustments must be a num"),
+    (lambda: signals.adjusted([[1.0]]), "adjustments must be a number or one"),
+    (lambda: signals.standardised(0.0), r"decay must be in \(0, 1\), got 0.0"),
+    (lambda: signals.excess_over([1.0, 2.0], (3, 3)), "must increase"),
+    (lambda: signals.excess_over([1.0, 2.0], (-1, 3)), "reference_steps must"),
+    (lambda: signals.excess_over([1.0, 2.0], (1,)), "one entry for each of 1"),
+    (lambda: signals.excess_over([np.inf], (1,)), "reference_losses must be"),
+    (lambda: signals.excess_over([[1.0] * 3], (1,)).init(2), "reference_loss"),
+    (lambda: signals.chain(), "one signal or more"),
+    (lambda: signals.make("emma", decay=0.9), "did you mean 'ema'"),
+    (lambda: signals.make("ema"), "signal ema needs the argument 'decay'"),
+    (lambda: signals.make("raw", decay=0.9), "no argument 'decay'; it takes n"),
+    (lambda: signals.make("ema+raw+ema", decay=0.9), "names ema more than"),
+    (lambda: signals.make("ema+", decay=0.9), "unknown signal ''"),
+    (lambda: signals.make(None), "signal must be a text"),
   ],
 )
 def test_bad_arguments_name_themselves(make, message):

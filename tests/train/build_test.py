@@ -8,7 +8,7 @@ import pytest
 
 from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import build
+from taskrobust_jax.train import build, sections
 from tests.train import toy
 
 NAN = float("nan")
@@ -140,14 +140,14 @@ def test_a_strategy_changed_without_its_arguments_names_the_spelling():
     build.build(config, toy.Dataset())
   assert (
     "minimax: strategy 'softmax_weighted' takes temperature, "
-    "through_softmax, but the config holds"
+    "through_softmax, signal, but the config holds"
   ) in str(caught.value)
   assert "--config=FILE:strategy=softmax_weighted" in str(caught.value)
 
 
 def test_what_a_strategy_needs_must_be_offered(monkeypatch):
   needy = minimax.uniform()._replace(needs=("step", "excess_losses"))
-  monkeypatch.setattr(build, "make_weighting", lambda section: needy)
+  monkeypatch.setattr(sections, "make_weighting", lambda *_: needy)
   with pytest.raises(InputError, match="needs excess_losses, which this"):
     build.build(toy.config(), toy.Dataset())
 

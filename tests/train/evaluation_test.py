@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from taskrobust_jax.train.evaluation import make_evaluate
+from taskrobust_jax.train.evaluation import make_evaluate, worst_task_band
 from taskrobust_jax.train.sharding import make_mesh
 from taskrobust_jax.train.state import stream
 from tests.train import toy
@@ -168,3 +168,39 @@ def test_a_loss_that_is_not_finite_is_the_worst():
   source.rows["tokens"][3, 0] = np.nan
   found = evaluate_of(Quiet(), source=source)(params())
   assert np.isnan(found["eval/worst_task_loss"])
+
+
+def test_the_band_of_the_worst_task_holds_its_spread():
+  generator = np.random.default_rng(1)
+  counts = np.full((200, 2), 50.0)
+  losses = np.array([1.0, 2.0]) + 0.3 * generator.normal(size=(200, 2))
+  low, high = worst_task_band(losses * counts, counts)
+  # Twice 1.96 standard errors of a mean of 200 batches.
+  np.testing.assert_allclose(high - low, 2 * 1.96 * 0.3 / 200**0.5, rtol=0.15)
+  assert low < losses[:, 1].mean() < high
+
+
+def test_the_band_is_of_the_worst_and_not_of_one_task():
+  counts = np.ones((6, 3))
+  losses = np.tile([3.0, 1.0, 2.0], (6, 1))
+  assert worst_task_band(losses, counts) == (3.0, 3.0)
+
+
+def test_a_task_that_a_sample_does_not_see_is_not_its_worst():
+  counts = np.ones((5, 2))
+  counts[1:, 0] = 0.0
+  losses = np.where(counts > 0, [5.0, 1.0], 0.0)
+  low, high = worst_task_band(losses, counts)
+  assert (low, high) == (1.0, 5.0)
+
+
+def test_a_band_is_told_from_five_batches_on():
+  suite = toy.SquaresWithSums()
+  few = evaluate_of(suite, batch_size=8, source=toy.Rows(32, 2))(params())
+  many = evaluate_of(suite, batch_size=8, source=toy.Rows(40, 2))(params())
+  assert "eval/worst_task_loss_low" not in few
+  assert (
+    many["eval/worst_task_loss_low"]
+    <= many["eval/worst_task_loss"]
+    <= many["eval/worst_task_loss_high"]
+  )

@@ -9,7 +9,8 @@ import tempfile
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.folder import RunFolder, differences, read_manifest
+from taskrobust_jax.train.compare import differences
+from taskrobust_jax.train.folder import RunFolder, read_manifest
 from tests.train import toy
 
 

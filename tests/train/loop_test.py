@@ -79,10 +79,12 @@ def assert_same_run(path, whole, experiment):
     whole / "metrics.jsonl"
   ).read_bytes()
   state = final_state(path, experiment)
-  assert state.step == LAST
+  assert state.step == experiment.num_steps
   toy.assert_same_bits(state, final_state(whole, experiment))
   manifests = [
-    json.loads((p / f"checkpoints/{LAST}/manifest/metadata").read_text())
+    json.loads(
+      (p / f"checkpoints/{experiment.num_steps}/manifest/metadata").read_text()
+    )
     for p in (path, whole)
   ]
   assert manifests[0] == manifests[1]
@@ -316,3 +318,69 @@ def test_a_run_goes_on_on_another_mesh(tmp_path, experiment, whole):
   for a, b in zip(rows_of(path), rows_of(whole), strict=True):
     assert a.keys() == b.keys()
     np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-5)
+
+
+def test_a_plateau_ends_the_run_and_stays_its_end(tmp_path, experiment):
+  # Nothing is learnt, so that no evaluation after the first is better.
+  still = experiment._replace(
+    evaluate=lambda params: {
+      "eval/worst_task_loss": 1.0,
+      "eval/mean_task_loss": 1.0,
+    },
+    patience=2,
+  )
+  path = tmp_path / "run"
+  # Evaluated at 0, 3 and 4.
+  for _ in range(2):
+    assert train(path, still) == errors.DONE
+    assert saved_steps(path) == [4]
+    assert rows_of(path)[-1]["step"] == 4
+
+
+def test_a_stop_does_not_make_a_plateau_forget(tmp_path, experiment):
+  evaluate = lambda params: {
+    "eval/worst_task_loss": 1.0,
+    "eval/mean_task_loss": 1.0,
+  }
+  still = experiment._replace(evaluate=evaluate, patience=3)
+  path = tmp_path / "run"
+  stopped = stopped_at(still, {4: [signal.SIGTERM]})
+  assert train(path, stopped) == errors.PREEMPTED
+  assert train(path, still) == errors.DONE
+  # Evaluated at 0, 3, 4 and 6.
+  assert max(saved_steps(path)) == 6
+
+
+def test_the_regret_bound_is_logged_for_plain_mirror_ascent(tmp_path):
+  key = "train/adversary_regret_bound"
+  plain = toy.small_experiment("step_size=0.5,smoothing=0.0", num_steps=10)
+  assert train(tmp_path / "plain", plain) == errors.DONE
+  rows = [row for row in rows_of(tmp_path / "plain") if key in row]
+  assert [row["step"] for row in rows] == [5, 10]
+  # log K / (step_size T) is its first part.
+  assert rows[1][key] > np.log(3) / (0.5 * 10)
+  smoothed = toy.small_experiment("smoothing=0.1", num_steps=5)
+  train(tmp_path / "smoothed", smoothed)
+  assert not any(key in row for row in rows_of(tmp_path / "smoothed"))
+
+
+def test_an_adversary_shown_held_out_rows_goes_on_as_it_was(tmp_path):
+  text = "step_size=0.5,signal=held_out+ema,held_out_every=3,decay=0.5"
+  experiment = toy.small_experiment(
+    text, num_steps=8, evaluation__max_rows=8, checkpoint__every=4
+  )
+  whole, path = tmp_path / "whole", tmp_path / "run"
+  assert train(whole, experiment) == errors.DONE
+  stopped = stopped_at(experiment, {5: [signal.SIGTERM]})
+  assert train(path, stopped) == errors.PREEMPTED
+  assert train(path, experiment) == errors.DONE
+  assert_same_run(path, whole, experiment)
+
+
+def test_collapsed_weights_are_told_once(tmp_path, capsys):
+  experiment = toy.small_experiment(
+    "strategy=fixed,weights=(1,0,0)", num_steps=15, log_every=1
+  )
+  train(tmp_path, experiment)
+  out = capsys.readouterr().out
+  assert out.count("the task weights collapsed: first has 100%") == 1

@@ -1,0 +1,187 @@
+"""What the sections of a config make: suite, adversary, optimizer."""
+
+from collections.abc import Callable, Sequence
+import functools
+import pathlib
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+import optax
+
+from taskrobust_jax import minimax
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.models.bert import Bert, BertOptions
+from taskrobust_jax.models.functional import functional
+from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.tasks.masked_language import (
+  MaskedLanguage,
+  Vocabulary,
+  task_of_tag,
+)
+from taskrobust_jax.train import references
+from taskrobust_jax.train.compare import differences
+from taskrobust_jax.train.optimizer import make_optimizer, warmup_linear
+from taskrobust_jax.train.references import References
+
+DTYPES = ("float32", "bfloat16")
+
+
+def masked_language(
+  config: ConfigDict, info: Any
+) -> tuple[Callable[[jax.Array], Any], MaskedLanguage]:
+  """The model's initialiser and the suite of masked-language tasks.
+
+  Args:
+    config: `model` and `tasks` are read.
+    info: Of the prepared dataset.
+
+  Returns:
+    (init_params, suite).
+  """
+  model, tasks = config.model, config.tasks
+  if model.dtype not in DTYPES:
+    raise InputError(f"model.dtype must be in {DTYPES}, got {model.dtype!r}")
+  for name in ("num_layers", "width", "num_heads", "mlp_width"):
+    check_count(f"model.{name}", model[name])
+  if model.width % model.num_heads:
+    raise InputError(
+      f"model.width must be a multiple of model.num_heads = {model.num_heads}, "
+      f"got {model.width}"
+    )
+  if not 0 <= model.dropout_rate < 1:
+    raise InputError(
+      f"model.dropout_rate must be in [0, 1), got {model.dropout_rate}"
+    )
+  for name in ("word_fraction", "max_share"):
+    if not 0 < tasks[name] <= 1:
+      raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
+
+  options = BertOptions(
+    vocabulary_size=info.vocabulary_size,
+    max_length=info.row_length,
+    transformer=TransformerOptions(
+      **{**model.to_dict(), "dtype": np.dtype(model.dtype)}
+    ),
+  )
+  init_params, apply = functional(lambda rngs: Bert(options, rngs))
+  groups = tasks.groups.to_dict()
+  special = info.special_token_ids
+  return init_params, MaskedLanguage(
+    apply=apply,
+    task_names=tuple(groups),
+    tag_tasks=task_of_tag(groups, info.tag_names, info.tag_counts["train"]),
+    vocabulary=Vocabulary(
+      info.vocabulary_size, special["[MASK]"], max(special.values()) + 1
+    ),
+    max_predictions=max(1, round(tasks.max_share * info.row_length)),
+    word_fraction=tasks.word_fraction,
+  )
+
+
+def references_of(
+  config: ConfigDict, info: Any, task_names: Sequence[str]
+) -> References | None:
+  """The references that a config names, or `None`.
+
+  A text in the place of `config.minimax.reference_losses` is the path of a file
+  made by `calibrate`.
+
+  Raises:
+    InputError: If it cannot be read, or was made from another tokenizer,
+      grouping or model.
+  """
+  path = config.minimax.get("reference_losses")
+  if not isinstance(path, str):
+    return None
+  found = references.read(pathlib.Path(path))
+  expected = references.made_from(
+    config.to_dict(), info.tokenizer_sha256, task_names
+  )
+  differing = differences(found.made_from, expected)
+  if differing:
+    raise InputError(
+      f"references {path} do not fit this run: their "
+      f"{', their '.join(differing)}; make them by calibrate with this config"
+    )
+  return found
+
+
+def make_weighting(
+  section: ConfigDict, given: References | None = None
+) -> minimax.TaskWeighting:
+  """Makes the strategy that a section `config.minimax` describes.
+
+  Args:
+    section: It.
+    given: References in the place of its `reference_losses`.
+
+  Raises:
+    InputError: For an unknown strategy, one changed without its arguments, or
+      an argument out of range.
+  """
+  arguments = section.to_dict()
+  name = arguments.pop("strategy")
+  arguments.pop("order")
+  signal = arguments.get("signal")
+  try:
+    legal = minimax.signature(name, signal)
+    if set(arguments) != set(legal):
+      raise InputError(
+        f"strategy {name!r} takes "
+        f"{', '.join(legal) or 'no arguments'}, but the config holds "
+        f"{', '.join(arguments) or 'none'}; change a strategy by "
+        f"--config=FILE:strategy={name}"
+      )
+    if given is not None:
+      # Like is compared with like.
+      is_held_out = "held_out" in str(signal).split("+")
+      curve = given.curves["held_out" if is_held_out else "train"]
+      arguments["reference_losses"] = curve.losses
+      arguments["reference_steps"] = curve.steps
+    return minimax.make(name, **arguments)
+  except (TypeError, ValueError) as error:
+    raise InputError(f"minimax: {error}") from error
+
+
+def optimizer(
+  config: ConfigDict, weighting: minimax.TaskWeighting, num_tasks: int
+) -> tuple[optax.Schedule, optax.GradientTransformationExtraArgs]:
+  """(learning_rate, transform) of a config."""
+  unmet = set(weighting.needs) - {"step", "held_out_losses"}
+  if unmet:
+    raise InputError(
+      f"strategy {config.minimax.strategy} needs {', '.join(sorted(unmet))}, "
+      "which this train step does not offer"
+    )
+  options = config.optimizer.to_dict()
+  check_count("optimizer.warmup_steps", options["warmup_steps"], least=0)
+  learning_rate = warmup_linear(
+    options.pop("learning_rate"), options.pop("warmup_steps"), config.num_steps
+  )
+  try:
+    adversary = minimax.ascend(weighting, num_tasks, config.minimax.order)
+    # It knows now how many tasks there are.
+    jax.eval_shape(lambda: weighting.init(num_tasks))
+  except ValueError as error:
+    raise InputError(f"minimax: {error}") from error
+  return learning_rate, make_optimizer(adversary, learning_rate, **options)
+
+
+def regret_bound(section: ConfigDict) -> Callable[..., float] | None:
+  """(num_steps, num_tasks, loss_range) -> the adversary's bound.
+
+  `None` for all but plain mirror ascent with a constant step size.
+  """
+  if section.strategy != "mirror_ascent" or section.smoothing:
+    return None
+  if not section.step_size:
+    return None
+  return functools.partial(minimax.adversary_regret_bound, section.step_size)
+
+
+def check_count(name: str, value: Any, least: int = 1) -> None:
+  """Raises InputError unless a value is a whole number, `least` or more."""
+  if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    raise InputError(f"{name} must be a whole number >= {least}, got {value!r}")
