@@ -1,7 +1,30 @@
 """Minimax over tasks: gradient descent on params, ascent on task weights.
 
 Imports jax and optax only and reads no files; three lines put it into any optax
-loop (see `transform.py`).
+loop, in plain JAX (see `transform.ascend`) or with Flax:
+
+  >>> from flax import nnx
+  >>> import jax, jax.numpy as jnp, optax
+  >>> from taskrobust_jax import minimax
+  >>> model = nnx.Linear(1, 1, use_bias=False, rngs=nnx.Rngs(0))
+  >>> graph, params = nnx.split(model)
+  >>> def per_task_losses(params):  # 4 (x - 1)^2 and (x + 1)^2
+  ...   x = nnx.merge(graph, params)(jnp.ones(1))[0]
+  ...   return jnp.stack([4 * (x - 1) ** 2, (x + 1) ** 2])
+  >>> tx = optax.chain(
+  ...   minimax.ascend(minimax.mirror_ascent(0.1), num_tasks=2),
+  ...   optax.sgd(0.02))
+  >>> @jax.jit
+  ... def step(params, state):
+  ...   losses, pull_back = jax.vjp(per_task_losses, params)
+  ...   updates, state = tx.update(
+  ...     pull_back, state, params, task_losses=losses)
+  ...   return optax.apply_updates(params, updates), state
+  >>> state = tx.init(params)
+  >>> for _ in range(1000):
+  ...   params, state = step(params, state)
+  >>> print(params["kernel"][...].round(3))
+  [[0.333]]
 """
 
 from taskrobust_jax.minimax import signals

@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+import pathlib
 
 import jax.numpy as jnp
 import numpy as np
@@ -113,3 +114,8 @@ def test_every_strategy_is_offered_by_its_name():
     assert getattr(minimax, name) is strategy.make
     assert strategy.make.__name__ == name
   assert set(minimax.STRATEGIES) <= set(minimax.__all__)
+
+
+def test_the_readme_has_the_table():
+  readme = pathlib.Path(__file__).parents[2] / "README.md"
+  assert minimax.table() in readme.read_text()
