@@ -20,6 +20,10 @@ import jax
 
 # Where a Cloud TPU, Slurm or Kubernetes job stands has no public name.
 from jax._src.clusters import ClusterEnv
+from jax.experimental import multihost_utils
+import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+import numpy as np
 
 from taskrobust_jax import errors, program
 from taskrobust_jax.errors import InputError
@@ -136,6 +140,7 @@ def joined(
       initialization_timeout=timeout,
     )
     _print_banner()
+    _connect_devices()
 
   try:
     yield agree
@@ -152,6 +157,25 @@ def joined(
     os._exit(code)  # Whatever is left to do would wait for the others.
   peers.leave(errors.DONE)
   jax.distributed.shutdown()
+
+
+def _connect_devices() -> None:
+  """Uses the connections between all devices once.
+
+  The CPU's waits half a minute for all others when it is first used. Now they
+  are there; later one process may compile for longer than another.
+  """
+  multihost_utils.sync_global_devices("pod")  # One device a process.
+  devices = jax.devices()
+  mesh = jax.make_mesh(
+    (len(devices),), ("all",), axis_types=(AxisType.Auto,), devices=devices
+  )
+  ones = jax.make_array_from_callback(
+    (len(devices),),
+    NamedSharding(mesh, PartitionSpec("all")),
+    lambda index: np.ones(len(devices), np.float32)[index],
+  )
+  jax.block_until_ready(jax.jit(jnp.sum)(ones))
 
 
 def code_version() -> dict[str, str]:
