@@ -60,6 +60,8 @@ def pos_bert(
         # Of a row's words of the group, but at most max_share of its pieces.
         "word_fraction": 1.0 if options.ordinary else 0.5,
         "max_share": 0.15,
+        "budget": "rows",  # See tasks/masked_language.py.
+        "min_rows": 0,  # Of rows_by_weight; 0: a sixteenth of an equal share.
       },
       "model": {
         "num_layers": num_layers,

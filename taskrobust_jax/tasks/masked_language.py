@@ -1,12 +1,12 @@
 """Masked language modelling, one task for each group of parts of speech.
 
-Task k masks words of group k only and recovers them from all the others. In
-training row i of the global batch serves task i mod K, so that a step of K
-tasks does the work of a plain step; in evaluation every row serves every task.
-The paper's groups could not be read: the groups are the caller's.
+Task k masks words of group k only and recovers them from all the others. A
+*budget* says which rows of the global batch serve which task in training (see
+`MaskedLanguage`); in evaluation every row serves every task. The paper's groups
+could not be read: the groups are the caller's.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 import dataclasses
 import difflib
 import functools
@@ -19,146 +19,35 @@ import numpy as np
 import optax
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.tasks.corruption import Vocabulary, choose_words, corrupt
+from taskrobust_jax.tasks.groups import CONTEXT, task_of_tag
+from taskrobust_jax.tasks.rows_by_weight import (
+  assign_rows,
+  check_rows,
+  default_min_rows,
+)
 from taskrobust_jax.tasks.suite import TaskSums
 
-CONTEXT = -1  # Task of a tag that no group holds: seen, never predicted.
+# What a suite is made of, from one place.
+__all__ = ("BUDGETS", "MaskedLanguage", "Vocabulary", "task_of_tag")
+
+BUDGETS = ("rows", "every_row", "one_input", "rows_by_weight")
 
 
-class Vocabulary(NamedTuple):
-  """What corruption needs to know of the vocabulary.
+class _Predictions(NamedTuple):
+  """What is known of every place that is predicted, [B, M].
 
   Attributes:
-    size: V.
-    mask_id: Id of [MASK].
-    num_special: Ids below this are special and never drawn at random.
+    losses: f32, nats.
+    is_correct: bool.
+    is_target: bool; the other places only fill the row.
+    tasks: int32, the task that the target's word belongs to.
   """
 
-  size: int
-  mask_id: int
-  num_special: int
-
-
-def task_of_tag(
-  groups: Mapping[str, Sequence[str]],
-  tag_names: Sequence[str],
-  tag_counts: Mapping[str, int],
-) -> np.ndarray:
-  """The table from tag ids to tasks.
-
-  Args:
-    groups: Task name -> tags.
-    tag_names: Name of every tag id.
-    tag_counts: Words of each tag in the training data.
-
-  Returns:
-    [len(tag_names)] int32; `CONTEXT` for tags that no group holds.
-
-  Raises:
-    InputError: For no groups, an unknown tag, a tag in two groups, or a group
-      that matches no word.
-  """
-  if not groups:
-    raise InputError("groups must name at least one task, got none")
-  table = np.full(len(tag_names), CONTEXT, np.int32)
-  for task, (group, tags) in enumerate(groups.items()):
-    for tag in tags:
-      if tag not in tag_names[1:]:  # The first is that of no word.
-        close = difflib.get_close_matches(tag, tag_names[1:], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        raise InputError(
-          f"group {group!r} has the unknown tag {tag!r}{hint} Legal: "
-          f"{' '.join(tag_names[1:])}"
-        )
-      index = tag_names.index(tag)
-      if table[index] != CONTEXT:
-        other = list(groups)[table[index]]
-        raise InputError(
-          f"groups {other!r} and {group!r} overlap: both hold {tag!r}"
-        )
-      table[index] = task
-    if not any(tag_counts.get(tag, 0) for tag in tags):
-      raise InputError(
-        f"group {group!r} ({' '.join(tags)}) matches no word of the training "
-        "data"
-      )
-  return table
-
-
-def choose_words(
-  key: jax.Array,
-  is_word_start: jax.Array,
-  is_candidate: jax.Array,
-  word_fraction: float,
-  max_predictions: int,
-) -> jax.Array:
-  """Draws whole words of one row.
-
-  Words are put in random order, and the first `word_fraction` of them (at least
-  one) are taken in turn. A word that would exceed `max_predictions` pieces is
-  left whole, and the next one is tried, as in BERT.
-
-  Args:
-    key: A key.
-    is_word_start: [L] bool, first piece of each word.
-    is_candidate: [L] bool, equal on all pieces of a word.
-    word_fraction: In (0, 1].
-    max_predictions: The most pieces.
-
-  Returns:
-    [L] bool, the pieces of the chosen words.
-  """
-  length = is_word_start.shape[0]
-  place = jnp.arange(length)
-  is_start = is_word_start & is_candidate
-  # Every piece knows where its word starts, and every start how long it is.
-  start_of = jax.lax.cummax(jnp.where(is_word_start, place, 0))
-  num_pieces = jax.ops.segment_sum(
-    is_candidate.astype(jnp.int32), start_of, length
-  )
-
-  draw = jnp.where(is_start, jax.random.uniform(key, (length,)), jnp.inf)
-  in_random_order = jnp.argsort(draw)
-  num_wanted = jnp.ceil(word_fraction * is_start.sum())
-  # Starts come first in this order: `place` counts the words drawn so far.
-  is_wanted = place < num_wanted
-
-  def take(num_taken, word):
-    is_wanted, num_pieces = word
-    fits = is_wanted & (num_taken + num_pieces <= max_predictions)
-    return num_taken + jnp.where(fits, num_pieces, 0), fits
-
-  _, is_taken = jax.lax.scan(
-    take, 0, (is_wanted, num_pieces[in_random_order]), unroll=8
-  )
-  taken_starts = jnp.zeros(length, bool).at[in_random_order].set(is_taken)
-  return taken_starts[start_of] & is_candidate
-
-
-def corrupt(
-  key: jax.Array,
-  tokens: jax.Array,
-  is_chosen: jax.Array,
-  vocabulary: Vocabulary,
-) -> jax.Array:
-  """BERT's corruption: 80 % [MASK], 10 % a random token, 10 % unchanged.
-
-  Args:
-    key: A key.
-    tokens: [L] int32.
-    is_chosen: [L] bool.
-    vocabulary: Of the tokens.
-
-  Returns:
-    [L] int32.
-  """
-  how_key, token_key = jax.random.split(key)
-  how = jax.random.uniform(how_key, tokens.shape)
-  drawn = jax.random.randint(
-    token_key, tokens.shape, vocabulary.num_special, vocabulary.size
-  )
-  replaced = jnp.where(how < 0.9, drawn, tokens)
-  replaced = jnp.where(how < 0.8, vocabulary.mask_id, replaced)
-  return jnp.where(is_chosen, replaced, tokens)
+  losses: jax.Array
+  is_correct: jax.Array
+  is_target: jax.Array
+  tasks: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +57,22 @@ class MaskedLanguage:
   A batch is a dict of [B, L] int32 arrays: `tokens`, `segment_ids`,
   `positions`, `word_starts` (1 on the first piece of a word) and `tags`.
 
+  Budgets, and what a step costs in forward passes of one row:
+    "rows": Row i serves task i mod K. B passes.
+    "every_row": Every row serves all tasks, each in a corruption of its own,
+      with targets of one group. K B passes, and their memory.
+    "one_input": One corruption of a row serves all tasks: words of any group
+      are drawn together, as in ordinary masking, and the loss is split by the
+      group of each target. B passes. Words of other groups are hidden too, and
+      targets of a task are as frequent as its words.
+    "rows_by_weight": The rows of a task follow the adversary's weights (see
+      `rows_by_weight.assign_rows`), so that concentrated weights throw no rows
+      away. B passes. The gradient stays sum_k q_k grad L_k, whose mean over
+      batches does not depend on the number of rows n_k, but for the bias of a
+      ratio of sums, O(1 / n_k); a row weighs q_k / n_k in it, about 1 / B. What
+      it costs: the adversary sees the loss of a task of small weight as a mean
+      over few rows, and not at all in a batch where these hold no such word.
+
   Attributes:
     apply: (params, tokens, segment_ids, positions, targets_at, dropout_key) ->
       logits [B, M, V] f32.
@@ -175,8 +80,15 @@ class MaskedLanguage:
     tag_tasks: [tags] int32, from `task_of_tag`.
     vocabulary: Of the tokens.
     max_predictions: M, the most pieces predicted in a row.
-    word_fraction: In (0, 1], the share of a row's words of the group that are
-      predicted. 1 leaves it to `max_predictions`.
+    word_fraction: In (0, 1], the share of a row's words of the group (of all
+      groups for "one_input") that are predicted. 1 leaves it to
+      `max_predictions`.
+    budget: One of `BUDGETS`.
+    min_rows: Of "rows_by_weight" alone: the fewest rows of a task, in
+      [1, B / K]; `None` for max(1, B // (16 K)).
+
+  Raises:
+    InputError: For an unknown budget, or an illegal `min_rows`.
   """
 
   apply: Callable[..., jax.Array]
@@ -185,11 +97,96 @@ class MaskedLanguage:
   vocabulary: Vocabulary
   max_predictions: int
   word_fraction: float = 0.5
+  budget: str = "rows"
+  min_rows: int | None = None
+
+  def __post_init__(self):
+    if self.budget not in BUDGETS:
+      close = difflib.get_close_matches(str(self.budget), BUDGETS, n=1)
+      hint = f"; did you mean {close[0]!r}?" if close else "."
+      raise InputError(
+        f"budget must be one of {', '.join(BUDGETS)}, got {self.budget!r}{hint}"
+      )
+    if self.min_rows is None:
+      return
+    if self.budget != "rows_by_weight":
+      raise InputError(
+        "min_rows is an argument of the budget 'rows_by_weight', got "
+        f"{self.min_rows!r} with the budget {self.budget!r}"
+      )
+    is_whole = isinstance(self.min_rows, int) and self.min_rows is not True
+    if not is_whole or self.min_rows < 1:
+      raise InputError(
+        f"min_rows must be a whole number >= 1, got {self.min_rows!r}"
+      )
+
+  @property
+  def uses_task_weights(self) -> bool:
+    """Whether `per_task_losses` makes use of the adversary's weights."""
+    return self.budget == "rows_by_weight"
+
+  @property
+  def batch_multiple(self) -> int:
+    """The number that B must be a multiple of, on one device."""
+    return len(self.task_names) if self.budget == "rows" else 1
+
+  def check_batch_size(self, batch_size: int) -> None:
+    """Raises InputError unless the budget can share out so many rows."""
+    num_tasks = len(self.task_names)
+    if batch_size < 1 or batch_size % self.batch_multiple:
+      raise InputError(
+        f"batch_size must be a multiple of {self.batch_multiple} for the "
+        f"budget {self.budget!r} of {num_tasks} tasks, got {batch_size}"
+      )
+    if self.budget == "rows_by_weight":
+      check_rows(batch_size, num_tasks, self._min_rows(batch_size))
 
   def per_task_losses(
-    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+    self,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    task_weights: jax.Array | None = None,
   ) -> tuple[jax.Array, jax.Array]:
-    """See `TaskSuite`. B must be a multiple of K."""
+    """See `TaskSuite`.
+
+    Args:
+      params: Of `apply`.
+      batch: The global batch; see `check_batch_size` for legal B.
+      rng: A key.
+      task_weights: [K], the adversary's before this batch; `None` for equal
+        ones. Only "rows_by_weight" makes use of them.
+
+    Returns:
+      (losses [K] f32 in nats, counts [K] f32).
+
+    Raises:
+      InputError: For an illegal B, or weights of another shape.
+    """
+    num_rows = batch["tokens"].shape[0]
+    self.check_batch_size(num_rows)
+    if self.budget == "rows":
+      sums = self._sums_of_rows(params, batch, rng)
+    elif self.budget == "every_row":
+      word_key, dropout_key = jax.random.split(rng)
+      dropout_keys = jax.random.split(dropout_key, len(self.task_names))
+      sums = self._sums_of_every_row(params, batch, word_key, dropout_keys)
+    else:
+      word_key, dropout_key, row_key = jax.random.split(rng, 3)
+      tasks = None
+      if self.uses_task_weights:
+        tasks = self._tasks_of_rows(row_key, num_rows, task_weights)
+      sums = self._sums_by_target(params, tasks, batch, word_key, dropout_key)
+    return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+
+  def per_task_sums(
+    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+  ) -> TaskSums:
+    """Sums of every task over every row, without dropout, in every budget."""
+    return self._sums_of_every_row(params, batch, rng, None)
+
+  def _sums_of_rows(self, params, batch, rng) -> TaskSums:
+    """Row i serves task i mod K."""
     num_tasks = len(self.task_names)
     word_key, dropout_key = jax.random.split(rng)
     by_task = functools.partial(
@@ -197,33 +194,74 @@ class MaskedLanguage:
       # Not "(k b)": rows of one task would move between devices.
       lambda x: rearrange(x, "(b k) ... -> k b ...", k=num_tasks),
     )
-    sums = jax.vmap(self._sums, in_axes=(None, 0, 0, 0, 0))(
+    return jax.vmap(self._sums, in_axes=(None, 0, 0, 0, 0))(
       params,
       jnp.arange(num_tasks),
       by_task(batch),
       by_task(_row_keys(word_key, batch)),
       jax.random.split(dropout_key, num_tasks),
     )
-    return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
 
-  def per_task_sums(
-    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
-  ) -> TaskSums:
-    """Sums of every task over every row, without dropout."""
-    return jax.vmap(self._sums, in_axes=(None, 0, None, None, None))(
+  def _sums_of_every_row(self, params, batch, word_key, dropout_keys):
+    """Every row serves all tasks; `dropout_keys` [K], or `None`."""
+    # Tasks share a row's key: they draw at different places of the row.
+    return jax.vmap(self._sums, in_axes=(None, 0, None, None, 0))(
       params,
       jnp.arange(len(self.task_names)),
       batch,
-      _row_keys(rng, batch),
-      None,
+      _row_keys(word_key, batch),
+      dropout_keys,
     )
+
+  def _sums_by_target(self, params, tasks, batch, word_key, dropout_key):
+    """One pass over the rows, summed by the task of each target."""
+    seen = self._predict(
+      params, tasks, batch, _row_keys(word_key, batch), dropout_key
+    )
+    with jax.named_scope("losses"):
+      of_task = seen.tasks[..., None] == jnp.arange(len(self.task_names))
+      of_task &= seen.is_target[..., None]  # [B, M, K]
+      is_correct = of_task & seen.is_correct[..., None]
+      return TaskSums(
+        loss=jnp.where(of_task, seen.losses[..., None], 0.0).sum((0, 1)),
+        correct=is_correct.sum((0, 1), dtype=jnp.float32),
+        count=of_task.sum((0, 1), dtype=jnp.float32),
+      )
+
+  def _tasks_of_rows(self, key, num_rows, task_weights):
+    """[B] int32, the task of each row in the budget "rows_by_weight"."""
+    num_tasks = len(self.task_names)
+    if task_weights is None:
+      task_weights = jnp.full(num_tasks, 1 / num_tasks)
+    if task_weights.shape != (num_tasks,):
+      raise InputError(
+        f"task_weights must have shape {(num_tasks,)} (one weight a task), got "
+        f"{task_weights.shape}"
+      )
+    return assign_rows(key, task_weights, num_rows, self._min_rows(num_rows))
+
+  def _min_rows(self, num_rows) -> int:
+    if self.min_rows is None:
+      return default_min_rows(num_rows, len(self.task_names))
+    return self.min_rows
 
   def _sums(self, params, task, rows, row_keys, dropout_key) -> TaskSums:
     """Sums of one task over [B, L] rows."""
+    seen = self._predict(params, task, rows, row_keys, dropout_key)
+    with jax.named_scope("losses"):
+      return TaskSums(
+        loss=jnp.where(seen.is_target, seen.losses, 0.0).sum(),
+        correct=(seen.is_target & seen.is_correct).sum(dtype=jnp.float32),
+        count=seen.is_target.sum(dtype=jnp.float32),
+      )
+
+  def _predict(self, params, tasks, rows, row_keys, dropout_key):
+    """`_Predictions` of [B, L] rows; `tasks` as in `_corrupt_row`, or [B]."""
+    task_axis = None if tasks is None or jnp.ndim(tasks) == 0 else 0
     with jax.named_scope("corrupt"):
-      inputs, targets_at, targets, is_target = jax.vmap(
-        self._corrupt_row, in_axes=(None, 0, 0)
-      )(task, rows, row_keys)
+      inputs, targets_at, targets, is_target, target_tasks = jax.vmap(
+        self._corrupt_row, in_axes=(task_axis, 0, 0)
+      )(tasks, rows, row_keys)
     with jax.named_scope("encode"):
       logits = self.apply(
         params,
@@ -236,16 +274,17 @@ class MaskedLanguage:
     with jax.named_scope("losses"):
       losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
       is_correct = logits.argmax(-1) == targets
-      return TaskSums(
-        loss=jnp.where(is_target, losses, 0.0).sum(),
-        correct=(is_target & is_correct).sum(dtype=jnp.float32),
-        count=is_target.sum(dtype=jnp.float32),
-      )
+      return _Predictions(losses, is_correct, is_target, target_tasks)
 
   def _corrupt_row(self, task, row, key):
-    """(inputs [L], targets_at [M], targets [M], is_target [M]) of a row."""
+    """Corrupts a row for one task, or for all together if `task` is `None`.
+
+    Returns:
+      (inputs [L], targets_at [M], targets [M], is_target [M], their tasks [M]).
+    """
     word_key, corrupt_key = jax.random.split(key)
-    is_candidate = jnp.asarray(self.tag_tasks)[row["tags"]] == task
+    row_tasks = jnp.asarray(self.tag_tasks)[row["tags"]]
+    is_candidate = row_tasks != CONTEXT if task is None else row_tasks == task
     is_chosen = choose_words(
       word_key,
       row["word_starts"] > 0,
@@ -261,6 +300,7 @@ class MaskedLanguage:
       targets_at,
       row["tokens"][targets_at],
       is_chosen[targets_at],
+      row_tasks[targets_at],
     )
 
 

@@ -13,6 +13,12 @@ class TaskSuite(Protocol):
   evaluation then uses instead: there every row may serve all tasks, and
   accuracies are known.
 
+  A suite may also have `uses_task_weights`, a bool. If it is true, the step
+  calls `per_task_losses(params, batch, rng, task_weights)` with the adversary's
+  weights before this batch: [K] f32, over all tasks, absent ones included. They
+  may decide which rows serve which task; the losses stay unweighted. Whoever
+  has no adversary calls it without them.
+
   Attributes:
     task_names: K distinct names.
   """

@@ -111,7 +111,14 @@ def build(
     check_count(f"evaluation.{name}", config.evaluation[name], least=0)
   for name in ("every", "keep_latest"):
     check_count(f"checkpoint.{name}", config.checkpoint[name])
-  sharding.check_batch_size("batch_size", config.batch_size, num_tasks, mesh)
+  sharding.check_batch_size(
+    "batch_size",
+    config.batch_size,
+    getattr(suite, "batch_multiple", num_tasks),
+    mesh,
+  )
+  if hasattr(suite, "check_batch_size"):
+    suite.check_batch_size(config.batch_size)
   # In evaluation every row serves all tasks.
   sharding.check_batch_size(
     "evaluation.batch_size", config.evaluation.batch_size, 1, mesh

@@ -60,12 +60,13 @@ def made_from(
   Returns:
     JSON values.
   """
-  # How the same numbers are computed may differ.
+  # How the same losses are computed may differ, and on how many rows.
   fast = ("dtype", "remat", "unroll")
+  budget = ("budget", "min_rows")
   model = {k: v for k, v in config["model"].items() if k not in fast}
   values = {
     "model": model,
-    "tasks": {k: v for k, v in config["tasks"].items() if k != "budget"},
+    "tasks": {k: v for k, v in config["tasks"].items() if k not in budget},
     "task_names": list(task_names),
     "tokenizer": tokenizer,
   }

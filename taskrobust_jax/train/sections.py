@@ -77,6 +77,8 @@ def masked_language(
     ),
     max_predictions=max(1, round(tasks.max_share * info.row_length)),
     word_fraction=tasks.word_fraction,
+    budget=tasks.budget,
+    min_rows=tasks.min_rows or None,
   )
 
 

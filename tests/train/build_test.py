@@ -179,3 +179,28 @@ def test_the_seed_makes_params_and_batches():
   assert (one.load_batch(3)["tokens"] != other.load_batch(3)["tokens"]).any()
   kernels = [e.init_state().params["hidden"]["kernel"] for e in (one, other)]
   assert (kernels[0] != kernels[1]).any()
+
+
+@pytest.mark.parametrize(
+  ("changes", "message"),
+  [
+    ({"tasks__budget": "row"}, "budget must be one of rows, every_row"),
+    ({"tasks__min_rows": 2}, "min_rows is an argument of the budget"),
+    (
+      {"tasks__budget": "rows_by_weight", "tasks__min_rows": 9},
+      "4 tasks x min_rows = 9: 36, got 32",
+    ),
+  ],
+)
+def test_a_budget_that_cannot_be_is_refused(changes, message):
+  with pytest.raises(InputError) as caught:
+    build.build(toy.config(**changes), toy.Dataset())
+  assert message in str(caught.value)
+
+
+def test_budgets_without_equal_shares_take_any_multiple_of_the_devices():
+  for budget in ("every_row", "one_input", "rows_by_weight"):
+    config = toy.config(tasks__budget=budget, batch_size=40)
+    assert build.build(config, toy.Dataset()).batch_size == 40
+  with pytest.raises(InputError, match="4 tasks x 8 devices = 32"):
+    build.build(toy.config(batch_size=40), toy.Dataset())

@@ -190,3 +190,19 @@ def test_eight_devices_give_the_losses_of_one(mesh):
     np.testing.assert_array_equal(b.counts, a.counts)
   table = final.params["word"]["embedding"]
   assert len(table.sharding.device_set) == 8
+
+
+def test_rows_follow_the_weights_of_the_step_before():
+  text = "strategy=fixed,weights=(13,1,1,1)"
+  config = toy.config(text, tasks__budget="rows_by_weight")
+  experiment = build.build(config, toy.Dataset(), devices=jax.devices()[:1])
+  train_state, counts = experiment.init_state(), []
+  for at in range(2):
+    train_state, metrics = experiment.train_step(
+      train_state, experiment.load_batch(at)
+    )
+    counts.append(np.asarray(metrics.counts))
+  share = [count[0] / count.sum() for count in counts]
+  # Before the first step the weights are equal.
+  assert share[0] < 0.5 < share[1]
+  assert all((count > 0).all() for count in counts)
