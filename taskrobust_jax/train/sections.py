@@ -128,7 +128,9 @@ def make_weighting(
   arguments.pop("order")
   signal = arguments.get("signal")
   try:
-    legal = minimax.signature(name, signal)
+    legal = minimax.signature(name)
+    if "signal" in legal:
+      legal = minimax.signature(name, signal)
     if set(arguments) != set(legal):
       raise InputError(
         f"strategy {name!r} takes "

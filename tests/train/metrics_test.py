@@ -97,7 +97,11 @@ def test_a_full_disk_names_the_file(tmp_path):
 
 def values_of(losses, counts, weights):
   step = StepMetrics(
-    jnp.array(losses), jnp.array(weights), jnp.array(counts), jnp.int32(2)
+    jnp.array(losses),
+    jnp.array(weights),
+    jnp.array(counts),
+    jnp.float32(1.0),
+    jnp.int32(2),
   )
   return train_values(("a", "b"), step, 0.5)
 
