@@ -6,7 +6,8 @@ import math
 import pathlib
 from typing import Any
 
-WORST_TASK_LOSS = "eval/worst_task_loss"
+from taskrobust_jax.train.checkpoint import WORST_TASK_LOSS
+
 # Weights whose entropy stays under this share of log K have collapsed,
 ENTROPY_FLOOR = 0.3
 # if they do so in that many logged rows in a row.
