@@ -114,6 +114,9 @@ def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
   changed = ConfigDict(config.to_dict())
   changed.minimax = section
   changed.evaluation.patience = 0
+  if changed.tasks.budget == "rows_by_weight":
+    # A run of one task is to see that task's rows and no more.
+    changed.tasks.budget, changed.tasks.min_rows = "rows", 0
   return changed.lock()
 
 
