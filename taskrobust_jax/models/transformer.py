@@ -1,4 +1,4 @@
-"""A post-norm transformer encoder whose layers are stacked parameters.
+"""A transformer whose layers are stacked parameters.
 
 Layers are one pytree with a leading layer axis, run by `lax.scan`; `unroll`
 chooses between a compiled loop and straight-line code without changing what is
@@ -28,6 +28,8 @@ class TransformerOptions:
     dtype: Of matrix products and activations. Params, norms and softmax are
       float32.
     norm_epsilon: Of layer norm.
+    pre_norm: Whether norms stand before the sublayers, as in ViT, instead of
+      after them, as in BERT. The stack's output then has no norm.
     unroll: Whether the layers are unrolled in the compiled program: faster
       steps on a CPU, slower compilation.
     remat: Whether the backward pass computes each layer again, from its input,
@@ -41,6 +43,7 @@ class TransformerOptions:
   dropout_rate: float = 0.1
   dtype: Any = jnp.float32
   norm_epsilon: float = 1e-12
+  pre_norm: bool = False
   unroll: bool = True
   remat: bool = False
 
@@ -60,8 +63,8 @@ def layer_norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.LayerNorm:
   return nnx.LayerNorm(width, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
 
 
-class SelfAttention(nnx.Module):
-  """Multi-head self-attention, softmax in float32."""
+class Attention(nnx.Module):
+  """Multi-head attention, softmax in float32."""
 
   def __init__(self, options: TransformerOptions, rngs: nnx.Rngs):
     width, dtype = options.width, options.dtype
@@ -71,23 +74,46 @@ class SelfAttention(nnx.Module):
     self.value = dense(width, width, dtype, rngs)
     self.out = dense(width, width, dtype, rngs)
 
-  def __call__(self, x: jax.Array, mask: jax.Array) -> jax.Array:
-    """x [B, L, D], mask [B, 1, L, L] bool (True: may attend) -> [B, L, D]."""
+  def __call__(
+    self,
+    x: jax.Array,
+    mask: jax.Array | None,
+    context: jax.Array | None = None,
+  ) -> jax.Array:
+    """Attends to itself or to a context.
+
+    Args:
+      x: [B, L, D].
+      mask: [B, 1, L, S] bool, True where a position may attend; all if `None`.
+      context: [B, S, D] to attend to; `x` if `None`.
+
+    Returns:
+      [B, L, D].
+    """
+    context = x if context is None else context
     query, key, value = (
-      rearrange(project(x), "b l (h d) -> b l h d", h=self.num_heads)
-      for project in (self.query, self.key, self.value)
+      rearrange(project(of), "b l (h d) -> b l h d", h=self.num_heads)
+      for project, of in (
+        (self.query, x),
+        (self.key, context),
+        (self.value, context),
+      )
     )
     attended = jax.nn.dot_product_attention(query, key, value, mask=mask)
     return self.out(rearrange(attended, "b l h d -> b l (h d)"))
 
 
 class Layer(nnx.Module):
-  """One post-norm layer: x <- norm(x + attention(x)); x <- norm(x + mlp(x))."""
+  """Attention, then an MLP, each added to its input.
+
+  x <- norm(x + f(x)) for both, or x <- x + f(norm(x)) if `pre_norm`.
+  """
 
   def __init__(self, options: TransformerOptions, rngs: nnx.Rngs):
     width, dtype = options.width, options.dtype
     self.dtype = dtype
-    self.attention = SelfAttention(options, rngs)
+    self.pre_norm = options.pre_norm
+    self.attention = Attention(options, rngs)
     self.attention_norm = layer_norm(width, options.norm_epsilon, rngs)
     self.mlp_in = dense(width, options.mlp_width, dtype, rngs)
     self.mlp_out = dense(options.mlp_width, width, dtype, rngs)
@@ -95,17 +121,26 @@ class Layer(nnx.Module):
     self.dropout = nnx.Dropout(options.dropout_rate)
 
   def __call__(
-    self, x: jax.Array, mask: jax.Array, dropout_key: jax.Array | None
+    self, x: jax.Array, mask: jax.Array | None, dropout_key: jax.Array | None
   ) -> jax.Array:
     """See `Transformer`."""
     keys = (None, None)
     if dropout_key is not None:
       keys = jax.random.split(dropout_key)
-    added = drop(self.dropout, self.attention(x, mask), keys[0])
-    x = self.attention_norm(x + added).astype(self.dtype)
-    added = self.mlp_out(jax.nn.gelu(self.mlp_in(x), approximate=False))
-    added = drop(self.dropout, added, keys[1])
-    return self.mlp_norm(x + added).astype(self.dtype)
+    attend = lambda x: self.attention(x, mask)
+    x = self._add(attend, self.attention_norm, x, keys[0])
+    return self._add(self.mlp, self.mlp_norm, x, keys[1])
+
+  def mlp(self, x: jax.Array) -> jax.Array:
+    """[..., D] -> [..., D]."""
+    return self.mlp_out(jax.nn.gelu(self.mlp_in(x), approximate=False))
+
+  def _add(self, function, norm, x, key):
+    if self.pre_norm:
+      shown = norm(x).astype(self.dtype)
+      return x + drop(self.dropout, function(shown), key)
+    added = drop(self.dropout, function(x), key)
+    return norm(x + added).astype(self.dtype)
 
 
 class Transformer(nnx.Module):
@@ -125,14 +160,14 @@ class Transformer(nnx.Module):
   def __call__(
     self,
     x: jax.Array,
-    mask: jax.Array,
+    mask: jax.Array | None = None,
     dropout_key: jax.Array | None = None,
   ) -> jax.Array:
     """Runs the stack.
 
     Args:
       x: [B, L, D].
-      mask: [B, 1, L, L] bool, True where a position may attend.
+      mask: [B, 1, L, L] bool, True where a position may attend; all if `None`.
       dropout_key: A key, or `None` for no dropout.
 
     Returns:
