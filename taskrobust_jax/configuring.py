@@ -50,7 +50,10 @@ def pos_bert(
         "train_path": "",
         "eval_path": "",  # If empty, eval_share of the documents.
         "eval_share": 0.05,
+        "text_feature": "text",  # Of a source tfds:NAME.
         "tagger": "pattern",
+        "tagger_path": "",  # The file of a tagger that reads one.
+        "vocabulary_path": "",  # vocab.txt, tokenizer.json; else trained.
         "vocabulary_size": 30522,
         "row_length": 128,
         "digest": "",  # Fill in to insist on one dataset.

@@ -1,0 +1,54 @@
+r"""BERT-mini on English novels, tagged by a perceptron trained offline.
+
+Claim: none about the method; not yet run to its end. It is the longest line
+that two cores carry: from plain text to tasks, without a network and without
+gold tags of that text.
+
+Commands (neither treebank nor novels are part of this project; TREEBANK and
+NOVELS are where you have them, the novels as *.txt):
+  python -m taskrobust_jax.prepare \
+    --train_tagger=TREEBANK/en_ewt-ud-train.conllu.gz \
+    --eval_tagger=TREEBANK/en_ewt-ud-dev.conllu.gz \
+    --tagger_path=runs/tagger.json
+  python -m taskrobust_jax.prepare --config=configs/pos_bert_mini_novels.py \
+    --config.data.train_path='NOVELS/*.txt' --data_dir=runs/novels/data
+  python -m taskrobust_jax.pretrain --config=configs/pos_bert_mini_novels.py \
+    --data_dir=runs/novels/data --workdir=runs/novels/minimax
+Baselines: `:strategy=uniform`, `:ordinary`.
+"""
+
+from ml_collections import ConfigDict
+
+from taskrobust_jax import configuring
+
+
+def get_config(text: str = "") -> ConfigDict:
+  """The config; `text` is what stands after the colon of `--config`."""
+  config = configuring.pos_bert(
+    text,
+    size="mini",
+    strategy="mirror_ascent",
+    arguments={"step_size": 0.02, "smoothing": 0.1},
+  )
+  config.num_steps = 10_000
+  config.batch_size = 32
+  config.log_every = 20
+
+  config.data.source = "text_files"
+  config.data.eval_share = 0.02
+  config.data.tagger = "perceptron"
+  config.data.tagger_path = "runs/tagger.json"
+  config.data.vocabulary_size = 16_384
+  config.data.row_length = 128
+
+  config.model.dtype = "float32"
+  config.model.unroll = True
+
+  config.optimizer.learning_rate = 5e-4
+  config.optimizer.warmup_steps = 500
+
+  config.evaluation.every = 500
+  config.evaluation.batch_size = 64
+  config.evaluation.max_rows = 1024
+  config.checkpoint.every = 500
+  return config
