@@ -23,6 +23,7 @@ BLOCK_CHARACTERS = 1 << 22
 # Shorter documents that are equal are no copies: "Thank you."
 SHORTEST_COPY = 100
 _STAGED = "staged.json"
+_FIELDS = dataclasses.fields(text.Document)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,12 +150,13 @@ def read_block(folder: str, split: str, index: int) -> Iterator[text.Document]:
   file = _block_file(folder, split, index)
   with open(file, encoding="utf-8", errors="surrogatepass") as stream:
     for line in stream:
-      characters, name, words, tags = json.loads(line)
+      characters, name, words, tags, entities = json.loads(line)
       yield text.Document(
         characters,
         name,
         None if words is None else tuple(map(tuple, words)),
         None if tags is None else tuple(tags),
+        None if entities is None else tuple(entities),
       )
 
 
@@ -181,7 +183,8 @@ class _Blocks:
       file = _block_file(self._folder, self._split, len(self.characters))
       self._stream = open(file, "w", encoding="utf-8", errors="surrogatepass")
       self.characters.append(0)
-    values = (document.text, document.name, document.words, document.tags)
+    # Not dataclasses.astuple, which copies every word's span.
+    values = [getattr(document, field.name) for field in _FIELDS]
     self._stream.write(json.dumps(values, ensure_ascii=False) + "\n")
     self.characters[-1] += len(document.text)
     if self.characters[-1] >= BLOCK_CHARACTERS:

@@ -42,11 +42,15 @@ def show(
   grouped = {name for names in groups.values() for name in names}
   # Not the words without a tag.
   others = [n for n in info.tag_names[1:] if n not in grouped]
-  table = {**groups, "other": others} if others else groups
+  if not groups:
+    table = {name: (name,) for name in others}
+  else:
+    table = {**groups, "other": others} if others else groups
   for group, names in table.items():
     words = sum(found[name] for name in names)
     each = ", ".join(f"{name} {found[name]:,}" for name in names)
-    print(f"{group:<16}{words:>12,}{words / total:>8.1%}  {each}")
+    each = "" if names == (group,) else f"  {each}"
+    print(f"{group:<16}{words:>12,}{words / total:>8.1%}{each}")
   for name in dataset_info.SPLITS:
     confusions = [s.confusion for s in counts[name] if s.confusion is not None]
     if confusions:

@@ -29,6 +29,7 @@ import numpy as np
 from taskrobust_jax import errors
 from taskrobust_jax.data import text
 
+MOST_TAGS = 256
 NO_TAG = "_"  # Of id 0: special tokens, padding, what no word covers.
 
 
@@ -42,12 +43,12 @@ class Tagger(abc.ABC):
     tag_names: the name of every tag id; `tag_names[0]` is `NO_TAG`. Known once
       `load` was called, at the latest.
     groups: which tags make a group of the table that `prepare` prints; tags of
-      no group are shown as "other".
+      no group are shown as "other". Without groups each tag is one.
     files: what it reads besides documents; their hashes are kept with the data.
   """
 
   tag_names: tuple[str, ...]
-  groups: Mapping[str, tuple[str, ...]]
+  groups: Mapping[str, tuple[str, ...]] = {}
   files: tuple[str, ...] = ()
 
   def __init__(self, path: str = ""):
@@ -91,6 +92,24 @@ class Tagger(abc.ABC):
       disjoint (`words.split` finds them), and the ids of their tags in
       `tag_names`, int32 [words].
     """
+
+
+class Numbered(Tagger):
+  """A tagger with as many tags as its name asks for: NAME:NUMBER.
+
+  Attributes:
+    num_tags: how many, besides `NO_TAG`.
+  """
+
+  DEFAULT_NUM_TAGS = 4
+
+  def __init__(self, path: str = "", num_tags: int = DEFAULT_NUM_TAGS):
+    super().__init__(path)
+    if not 2 <= num_tags <= MOST_TAGS:
+      raise errors.InputError(
+        f"tagger: {num_tags} tags are asked for; it makes 2 to {MOST_TAGS}"
+      )
+    self.num_tags = num_tags
 
 
 def arrays(

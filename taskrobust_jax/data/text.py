@@ -44,12 +44,15 @@ class Document:
     words: (start, end) character span of every gold word, ascending and
       disjoint, or None.
     tags: the gold universal tag of every word, or None.
+    entities: the type of the named entity that every word is part of,
+      `conllu.NO_ENTITY` for none; None where the source says nothing of them.
   """
 
   text: str
   name: str
   words: tuple[tuple[int, int], ...] | None = None
   tags: tuple[str, ...] | None = None
+  entities: tuple[str, ...] | None = None
 
 
 def read(
@@ -207,8 +210,8 @@ def _text_file(file: str) -> Iterator[Document]:
 
 
 def _conllu_file(file: str) -> Iterator[Document]:
-  for line, text, words, tags in conllu.documents(file, _lines(file)):
-    yield Document(text, f"{file}:{line}", words, tags)
+  for line, text, *words in conllu.documents(file, _lines(file)):
+    yield Document(text, f"{file}:{line}", *words)
 
 
 @functools.cache

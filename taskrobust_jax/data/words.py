@@ -48,6 +48,11 @@ def split(characters: str) -> Iterator[list[tuple[int, int]]]:
     yield sentence
 
 
+def spans(characters: str) -> list[tuple[int, int]]:
+  """The word spans of all sentences."""
+  return [span for sentence in split(characters) for span in sentence]
+
+
 def covering(spans: np.ndarray, characters: np.ndarray) -> np.ndarray:
   """Says which word covers each of some characters.
 

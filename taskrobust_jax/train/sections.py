@@ -15,6 +15,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.tasks.groups import groups_of
 from taskrobust_jax.tasks.masked_language import (
   MaskedLanguage,
   Vocabulary,
@@ -66,12 +67,13 @@ def masked_language(
     ),
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
-  groups = tasks.groups.to_dict()
+  tag_counts = info.tag_counts["train"]
+  groups = groups_of(tasks.groups.to_dict(), info.tag_names, tag_counts)
   special = info.special_token_ids
   return init_params, MaskedLanguage(
     apply=apply,
     task_names=tuple(groups),
-    tag_tasks=task_of_tag(groups, info.tag_names, info.tag_counts["train"]),
+    tag_tasks=task_of_tag(groups, info.tag_names, tag_counts),
     vocabulary=Vocabulary(
       info.vocabulary_size, special["[MASK]"], max(special.values()) + 1
     ),
