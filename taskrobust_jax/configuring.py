@@ -85,6 +85,7 @@ def pos_bert(
         "eps": 1e-6,
         "weight_decay": 0.01,
         "clip_norm": 1.0,
+        "average_decay": 0.0,  # Of mean params; 1: plain mean, 0: none.
       },
       "mesh": {"data": -1, "fsdp": 1},
       "evaluation": {

@@ -15,6 +15,7 @@ from taskrobust_jax.data import records
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.evaluation import evaluate_state
 from taskrobust_jax.train.folder import read_manifest
 
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
@@ -41,17 +42,24 @@ def main() -> None:
   )
   if state is None:
     raise InputError(f"{workdir} holds no checkpoint yet")
-  values = experiment.evaluate(state.params)
+  values = evaluate_state(experiment.evaluate, state)
   print(f"held-out, step {int(state.step)}")
-  for name in experiment.task_names:
-    if f"eval/loss/{name}" in values:
+  _print(experiment.task_names, values, "eval")
+  if state.averages:
+    print("the same of the averaged params")
+    _print(experiment.task_names, values, "eval_averaged")
+
+
+def _print(task_names, values, prefix) -> None:
+  for name in task_names:
+    if f"{prefix}/loss/{name}" in values:
       print(
-        f"  {name:<20} loss {values[f'eval/loss/{name}']:7.4f}"
-        f"  accuracy {values[f'eval/accuracy/{name}']:6.1%}"
-        f"  of {values[f'eval/count/{name}']:,.0f}"
+        f"  {name:<20} loss {values[f'{prefix}/loss/{name}']:7.4f}"
+        f"  accuracy {values[f'{prefix}/accuracy/{name}']:6.1%}"
+        f"  of {values[f'{prefix}/count/{name}']:,.0f}"
       )
-  print(f"  {'worst':<20} loss {values['eval/worst_task_loss']:7.4f}")
-  print(f"  {'mean':<20} loss {values['eval/mean_task_loss']:7.4f}")
+  for name in ("worst", "mean"):
+    print(f"  {name:<20} loss {values[f'{prefix}/{name}_task_loss']:7.4f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Certificates: how far the adversary and the pair are from the saddle."""
 
-from collections.abc import Callable
 import math
 from typing import Any
 
@@ -60,12 +59,9 @@ def adversary_regret_bound(
 
 
 def duality_gap(
-  per_task_losses: Callable[[Any], jax.Array],
-  params: Any,
-  task_weights: jax.Array,
-  minimise: Callable[[jax.Array], Any],
+  problem: Any, params: Any, task_weights: jax.Array
 ) -> jax.Array:
-  """Duality gap of a pair on a problem whose weighted minimum can be found.
+  """Duality gap of a pair on a convex problem.
 
     max_k L_k(params)  -  min_x task_weights . L(x)
 
@@ -73,13 +69,33 @@ def duality_gap(
   a deep network the second term cannot be computed, and there is no gap.
 
   Args:
-    per_task_losses: params -> losses [K].
+    problem: Has `per_task_losses(params) -> [K]`, each convex, and
+      `minimise(task_weights) -> params`, the exact minimum of the weighted
+      loss.
     params: The minimiser's point.
     task_weights: [K], the adversary's point on the simplex.
-    minimise: task_weights -> params that minimise the weighted loss exactly.
 
   Returns:
     A scalar.
+
+  Raises:
+    ValueError: If the problem has no `minimise`; outside `jit` also if the gap
+      is negative, which for a convex problem and its minimum it cannot be.
   """
-  lower = jnp.vdot(task_weights, per_task_losses(minimise(task_weights)))
-  return per_task_losses(params).max() - lower
+  if not hasattr(problem, "minimise"):
+    raise ValueError(
+      f"{type(problem).__name__} has no minimise(task_weights): a duality gap "
+      "exists where the weighted loss is convex and its minimum is known"
+    )
+  worst = problem.per_task_losses(params).max()
+  minimum = problem.minimise(task_weights)
+  lower = jnp.vdot(task_weights, problem.per_task_losses(minimum))
+  gap = worst - lower
+  if not isinstance(gap, jax.core.Tracer):
+    rounding = 1e-5 * max(1.0, abs(float(worst)), abs(float(lower)))
+    if gap < -rounding:
+      raise ValueError(
+        f"the duality gap is {float(gap):.3g} < 0: the problem is not convex, "
+        "minimise is not exact, or task_weights are not on the simplex"
+      )
+  return gap

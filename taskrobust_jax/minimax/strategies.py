@@ -317,15 +317,7 @@ def mean_task_weights(state: Any) -> jax.Array:
   Raises:
     ValueError: Unless there is exactly one such state.
   """
-  nodes = jax.tree.leaves(
-    state, is_leaf=lambda node: isinstance(node, WeightingState)
-  )
-  found = [
-    node
-    for node in nodes
-    if isinstance(node, WeightingState)
-    and isinstance(node.ascent, ascent.AveragedState)
-  ]
+  found = _averaged(state)
   if len(found) != 1:
     raise ValueError(
       f"the state must hold one averaged weighting, found {len(found)}"
@@ -335,3 +327,20 @@ def mean_task_weights(state: Any) -> jax.Array:
     jnp.exp(node.log_task_weights) - node.ascent.lost
   )
   return total / (node.ascent.num_updates + 1)
+
+
+def has_mean_task_weights(state: Any) -> bool:
+  """Whether `mean_task_weights` has an answer for a state."""
+  return len(_averaged(state)) == 1
+
+
+def _averaged(state: Any) -> list[WeightingState]:
+  nodes = jax.tree.leaves(
+    state, is_leaf=lambda node: isinstance(node, WeightingState)
+  )
+  return [
+    node
+    for node in nodes
+    if isinstance(node, WeightingState)
+    and isinstance(node.ascent, ascent.AveragedState)
+  ]

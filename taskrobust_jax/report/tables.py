@@ -84,6 +84,15 @@ def compare(runs: Sequence[Run]) -> Comparison:
     [_mean(run.series(f"train/weight/{task}")[1]) for run in runs]
     for task in task_names
   ]
+  of_worst = {
+    "2.5 % point": "eval/worst_task_loss_low",
+    "97.5 % point": "eval/worst_task_loss_high",
+    "averaged params": "eval_averaged/worst_task_loss",
+  }
+  more = {
+    name: [run.last(key) for run in runs] for name, key in of_worst.items()
+  }
+  more = {k: row for k, row in more.items() if not all(map(math.isnan, row))}
   tables = [
     _table(
       f"Held-out loss at step {steps}: lower is better",
@@ -91,6 +100,18 @@ def compare(runs: Sequence[Run]) -> Comparison:
       [*zip(task_names, last("eval/loss"), strict=True), *summaries.items()],
       best=min,
       rule_after=len(task_names),
+    ),
+    *(
+      [
+        _table(
+          "The worst task's loss: its bootstrap band over batches, and where "
+          "params were averaged",
+          runs,
+          more.items(),
+        )
+      ]
+      if more
+      else []
     ),
     _table(
       "Task weights, mean over training: what the strategy worked on",

@@ -166,7 +166,7 @@ class MaskedLanguage:
     num_rows = batch["tokens"].shape[0]
     self.check_batch_size(num_rows)
     if self.budget == "rows":
-      sums = self._sums_of_rows(params, batch, rng)
+      sums = self._over_tasks(self._sums, params, batch, rng)
     elif self.budget == "every_row":
       word_key, dropout_key = jax.random.split(rng)
       dropout_keys = jax.random.split(dropout_key, len(self.task_names))
@@ -185,8 +185,29 @@ class MaskedLanguage:
     """Sums of every task over every row, without dropout, in every budget."""
     return self._sums_of_every_row(params, batch, rng, None)
 
-  def _sums_of_rows(self, params, batch, rng) -> TaskSums:
-    """Row i serves task i mod K."""
+  def per_task_gradients(
+    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+  ) -> tuple[jax.Array, jax.Array, Any] | None:
+    """See `TaskSuite`; `None` where a row may serve several tasks.
+
+    In the budget "rows" K gradients over B / K rows each are one backward pass
+    over B rows.
+    """
+    if self.budget != "rows":
+      return None
+    self.check_batch_size(batch["tokens"].shape[0])
+
+    def loss(*arguments):
+      sums = self._sums(*arguments)
+      return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+
+    (losses, counts), gradients = self._over_tasks(
+      jax.value_and_grad(loss, has_aux=True), params, batch, rng
+    )
+    return losses, counts, gradients
+
+  def _over_tasks(self, function, params, batch, rng):
+    """Maps a function like `_sums`, where row i serves task i mod K."""
     num_tasks = len(self.task_names)
     word_key, dropout_key = jax.random.split(rng)
     by_task = functools.partial(
@@ -194,7 +215,7 @@ class MaskedLanguage:
       # Not "(k b)": rows of one task would move between devices.
       lambda x: rearrange(x, "(b k) ... -> k b ...", k=num_tasks),
     )
-    return jax.vmap(self._sums, in_axes=(None, 0, 0, 0, 0))(
+    return jax.vmap(function, in_axes=(None, 0, 0, 0, 0))(
       params,
       jnp.arange(num_tasks),
       by_task(batch),

@@ -19,6 +19,12 @@ class TaskSuite(Protocol):
   may decide which rows serve which task; the losses stay unweighted. Whoever
   has no adversary calls it without them.
 
+  A suite may also have `per_task_gradients(params, batch, rng) -> (losses,
+  counts, gradients)`: as `per_task_losses`, and the gradient of each loss, a
+  tree like params whose leaves have a leading axis K. It is for strategies that
+  ask for gradient norms; a suite without it, or one that returns `None`, gives
+  them by K backward passes.
+
   Attributes:
     task_names: K distinct names.
   """

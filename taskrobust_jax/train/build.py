@@ -16,6 +16,7 @@ from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train import (
+  averages,
   batches,
   evaluation,
   sections,
@@ -133,7 +134,11 @@ def build(
   if "held_out_losses" in weighting.needs:
     rows = _adversary_rows(config.evaluation, len(eval_rows), mesh.size)
     held_out = (batches.load(eval_rows, rows, mesh),)
-  init = functools.partial(state.initial_state, init_params, tx, config.seed)
+  average_decay = config.optimizer.average_decay
+  averages.check_decay(average_decay)
+  init = functools.partial(
+    state.initial_state, init_params, tx, config.seed, average_decay > 0
+  )
   shapes = jax.eval_shape(init)
   shardings = sharding.state_sharding(mesh, shapes)
   identity = {
@@ -145,7 +150,12 @@ def build(
     identity["references"] = given.digest
   train_step = sharding.pjit_train_step(
     make_train_step(
-      suite, tx, config.seed, evaluation.held_out_losses(suite, config.seed)
+      suite,
+      tx,
+      config.seed,
+      evaluation.held_out_losses(suite, config.seed),
+      needs=weighting.needs,
+      average_decay=average_decay,
     ),
     mesh,
     shapes,

@@ -13,7 +13,7 @@ import numpy as np
 from taskrobust_jax.tasks.suite import TaskSuite, TaskSums
 from taskrobust_jax.train.batches import RowSource, load
 from taskrobust_jax.train.sharding import replicated
-from taskrobust_jax.train.state import stream
+from taskrobust_jax.train.state import TrainState, stream
 
 
 @flax.struct.dataclass
@@ -144,6 +144,28 @@ def make_evaluate(
     return values
 
   return evaluate
+
+
+def evaluate_state(
+  evaluate: Callable[[Any], dict[str, float]], state: TrainState
+) -> dict[str, float]:
+  """Held-out values of a state's params, and of their mean where it has one.
+
+  Args:
+    evaluate: From `make_evaluate`.
+    state: The state.
+
+  Returns:
+    What `evaluate` returns; for the mean, with `eval_averaged` for `eval`.
+  """
+  values = evaluate(state.params)
+  if state.averages:
+    of_mean = evaluate(state.averages.params)
+    values |= {
+      key.replace("eval/", "eval_averaged/", 1): value
+      for key, value in of_mean.items()
+    }
+  return values
 
 
 def worst_task_band(

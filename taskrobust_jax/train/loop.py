@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 from taskrobust_jax import errors
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
+from taskrobust_jax.train.evaluation import evaluate_state
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values
@@ -122,7 +123,7 @@ def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
 def _evaluate(
   experiment: Experiment, folder: RunFolder, step: int, state: TrainState
 ) -> dict[str, float]:
-  values = experiment.evaluate(state.params)
+  values = evaluate_state(experiment.evaluate, state)
   folder.metrics.write(step, values)
   if values:
     print(

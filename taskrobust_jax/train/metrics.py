@@ -119,7 +119,8 @@ def train_values(
   Returns:
     `train/loss/<task>` (left out for an absent task), `train/weight/<task>`,
     `train/predictions/<task>`, `train/robust_loss` (their dot product over
-    present tasks), `train/skipped_updates`, `train/learning_rate`.
+    present tasks), `train/skipped_updates`, `train/learning_rate`, and
+    `train/mean_weight/<task>` where the step has it.
   """
   metrics = jax.device_get(metrics)
   is_present = metrics.counts > 0
@@ -130,6 +131,8 @@ def train_values(
   for k, name in enumerate(task_names):
     values[f"train/weight/{name}"] = float(metrics.task_weights[k])
     values[f"train/predictions/{name}"] = float(metrics.counts[k])
+  for name, weight in zip(task_names, metrics.mean_task_weights, strict=False):
+    values[f"train/mean_weight/{name}"] = float(weight)
   losses = np.where(is_present, metrics.losses, 0.0)
   with np.errstate(invalid="ignore"):  # A loss that is inf has the weight 0.
     values["train/robust_loss"] = float((metrics.task_weights * losses).sum())

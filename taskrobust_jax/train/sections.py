@@ -26,6 +26,8 @@ from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.optimizer import make_optimizer, warmup_linear
 from taskrobust_jax.train.references import References
 
+# What the train step can show a strategy besides the losses.
+OFFERED = {"step", "held_out_losses", "gradient_norms"}
 DTYPES = ("float32", "bfloat16")
 
 
@@ -155,13 +157,14 @@ def optimizer(
   config: ConfigDict, weighting: minimax.TaskWeighting, num_tasks: int
 ) -> tuple[optax.Schedule, optax.GradientTransformationExtraArgs]:
   """(learning_rate, transform) of a config."""
-  unmet = set(weighting.needs) - {"step", "held_out_losses"}
+  unmet = set(weighting.needs) - OFFERED
   if unmet:
     raise InputError(
       f"strategy {config.minimax.strategy} needs {', '.join(sorted(unmet))}, "
       "which this train step does not offer"
     )
   options = config.optimizer.to_dict()
+  options.pop("average_decay")
   check_count("optimizer.warmup_steps", options["warmup_steps"], least=0)
   learning_rate = warmup_linear(
     options.pop("learning_rate"), options.pop("warmup_steps"), config.num_steps

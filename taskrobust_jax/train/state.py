@@ -7,6 +7,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from taskrobust_jax import minimax
+from taskrobust_jax.train.averages import Averages
+
 
 class TrainState(NamedTuple):
   """The training state, a plain pytree; the whole of it is checkpointed.
@@ -16,21 +19,28 @@ class TrainState(NamedTuple):
       skipped update too, and schedules are functions of it.
     params: Tree of f32 arrays.
     opt_state: The optimizer's, with the adversary inside.
+    averages: Means over the steps so far, or () for none.
   """
 
   step: jax.Array
   params: Any
   opt_state: Any
+  averages: Averages | tuple[()] = ()
 
 
 def initial_state(
   init_params: Callable[[jax.Array], Any],
   tx: optax.GradientTransformation,
   seed: int,
+  has_averages: bool = False,
 ) -> TrainState:
   """The state before the first batch; call it under `jit`."""
   params = init_params(stream("init", seed))
-  return TrainState(jnp.zeros([], jnp.int32), params, tx.init(params))
+  opt_state = tx.init(params)
+  averages = ()
+  if has_averages:
+    averages = Averages(params, minimax.task_weights(opt_state))
+  return TrainState(jnp.zeros([], jnp.int32), params, opt_state, averages)
 
 
 _STREAMS = {"init": 0, "train": 1, "evaluate": 2, "adversary": 3}

@@ -1,6 +1,6 @@
 """The train step: one forward pass, one adversary, one backward pass."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +10,7 @@ from taskrobust_jax import minimax
 from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train.optimizer import num_skipped_updates
 from taskrobust_jax.train.state import TrainState, stream
+from taskrobust_jax.train.task_gradients import vjp_and_norms
 
 
 class StepMetrics(NamedTuple):
@@ -23,6 +24,8 @@ class StepMetrics(NamedTuple):
       adversary was shown, so far.
     skipped_updates: Scalar int32, how many so far for a gradient that was not
       finite.
+    mean_task_weights: [K] f32, the mean of the weights over the steps so far,
+      for a strategy whose outcome it is and in a run with averages; else ().
   """
 
   losses: jax.Array
@@ -30,6 +33,7 @@ class StepMetrics(NamedTuple):
   counts: jax.Array
   signal_range: jax.Array
   skipped_updates: jax.Array
+  mean_task_weights: jax.Array | tuple[()]
 
 
 def make_train_step(
@@ -37,6 +41,9 @@ def make_train_step(
   tx: optax.GradientTransformationExtraArgs,
   seed: int,
   held_out_losses: Callable[[Any, Any], jax.Array] | None = None,
+  *,
+  needs: Sequence[str] = (),
+  average_decay: float = 0.0,
 ) -> Callable[..., tuple[TrainState, StepMetrics]]:
   """The step as a pure function, to be compiled by `sharding.pjit_train_step`.
 
@@ -46,6 +53,9 @@ def make_train_step(
     seed: Of the run.
     held_out_losses: (params, held-out rows) -> [K], for an adversary that is
       shown those; it decides at which steps it looks.
+    needs: Those of the strategy. "gradient_norms" costs K times the memory of
+      the gradients.
+    average_decay: Of the means, see `Averages`; unused in a run without.
 
   Returns:
     `train_step(state, batch, held_out=None) -> (state, metrics)`; `batch` is
@@ -61,9 +71,15 @@ def make_train_step(
     def per_task_losses(params):
       return suite.per_task_losses(params, batch, rng, *more)
 
-    losses, pull_back, counts = jax.vjp(
-      per_task_losses, state.params, has_aux=True
-    )  # [K], one vmapped forward
+    gradient_norms = None
+    if "gradient_norms" in needs:
+      losses, pull_back, counts, gradient_norms = vjp_and_norms(
+        suite, state.params, batch, rng, *more
+      )
+    else:
+      losses, pull_back, counts = jax.vjp(
+        per_task_losses, state.params, has_aux=True
+      )  # [K], one vmapped forward
     updates, opt_state = tx.update(
       pull_back,
       state.opt_state,
@@ -72,16 +88,30 @@ def make_train_step(
       is_present=counts > 0,
       step=state.step,
       held_out_losses=lambda: held_out_losses(state.params, held_out),
+      gradient_norms=gradient_norms,
     )  # one backward, whatever K is
     params = optax.apply_updates(state.params, updates)
+    task_weights = minimax.task_weights(opt_state)
+    averages = state.averages
+    if averages:
+      averages = averages.update(
+        params, task_weights, state.step, average_decay
+      )
 
     metrics = StepMetrics(
       losses,
-      minimax.task_weights(opt_state),
+      task_weights,
       counts,
       minimax.find_state(opt_state).weighting.signal_range,
       num_skipped_updates(opt_state),
+      _mean_task_weights(opt_state, averages),
     )
-    return TrainState(state.step + 1, params, opt_state), metrics
+    return TrainState(state.step + 1, params, opt_state, averages), metrics
 
   return train_step
+
+
+def _mean_task_weights(opt_state, averages):
+  if minimax.has_mean_task_weights(opt_state):
+    return minimax.mean_task_weights(opt_state)
+  return averages.task_weights if averages else ()

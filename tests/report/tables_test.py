@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from taskrobust_jax.errors import InputError
@@ -90,6 +92,24 @@ def test_different_data_are_noted(two_runs, write_run):
   assert "different data" not in as_text(compare(read_runs(two_runs)))
   runs = read_runs([two_runs[0], other])
   assert "different data" in as_text(compare(runs))
+
+
+def test_what_else_is_known_of_the_worst_task_stands_apart(two_runs):
+  assert "bootstrap" not in as_text(compare(read_runs(two_runs)))
+  for folder, more in zip(
+    two_runs,
+    (
+      {"eval/worst_task_loss_low": 5.5, "eval/worst_task_loss_high": 6.5},
+      {"eval_averaged/worst_task_loss": 4.25},
+    ),
+  ):
+    with (folder / "metrics.jsonl").open("a") as file:
+      file.write(json.dumps({"step": 10} | more) + "\n")
+  lines = as_text(compare(read_runs(two_runs))).splitlines()
+  found = {" ".join(line.split()) for line in lines}
+  assert any(line.startswith("2.5 % point 5.500") for line in found)
+  assert any(line.startswith("97.5 % point 6.500") for line in found)
+  assert any(line.startswith("averaged params") for line in found)
 
 
 def test_runs_that_cannot_be_compared_are_refused(two_runs, write_run):

@@ -95,13 +95,14 @@ def test_a_full_disk_names_the_file(tmp_path):
   rows.close()
 
 
-def values_of(losses, counts, weights):
+def values_of(losses, counts, weights, means=()):
   step = StepMetrics(
     jnp.array(losses),
     jnp.array(weights),
     jnp.array(counts),
     jnp.float32(1.0),
     jnp.int32(2),
+    means,
   )
   return train_values(("a", "b"), step, 0.5)
 
@@ -120,6 +121,12 @@ def test_a_row_has_every_value_in_order():
     ("train/learning_rate", 0.5),
   ]
   assert {type(value) for value in values.values()} == {float}
+
+
+def test_mean_weights_stand_in_a_row_where_the_step_has_them():
+  values = values_of([1.0, 3.0], [4.0, 2.0], [0.25, 0.75], jnp.array([0.5, 1]))
+  means = {k: v for k, v in values.items() if "mean_weight" in k}
+  assert means == {"train/mean_weight/a": 0.5, "train/mean_weight/b": 1.0}
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 7.0])
