@@ -59,7 +59,8 @@ def pos_bert(
         "digest": "",  # Fill in to insist on one dataset.
       },
       "tasks": {
-        "groups": groups,
+        "hiding": "word_groups",  # Or denoisers.
+        "groups": groups,  # {}: each tag of the data is one.
         # Of a row's words of the group, but at most max_share of its pieces.
         "word_fraction": 1.0 if options.ordinary else 0.5,
         "max_share": 0.15,
