@@ -29,6 +29,8 @@ def get_config(text: str = "") -> ConfigDict:
     size="mini",
     strategy="mirror_ascent",
     arguments={"step_size": 0.02, "smoothing": 0.1},
+    tagger="perceptron",
+    tagger_path="runs/tagger.json",
   )
   config.num_steps = 10_000
   config.batch_size = 32
@@ -36,8 +38,6 @@ def get_config(text: str = "") -> ConfigDict:
 
   config.data.source = "text_files"
   config.data.eval_share = 0.02
-  config.data.tagger = "perceptron"
-  config.data.tagger_path = "runs/tagger.json"
   config.data.vocabulary_size = 16_384
   config.data.row_length = 128
 

@@ -22,6 +22,8 @@ TAGGERS: dict[str, type[tagging.Tagger]] = {
   "domain": instances.Domain,
   "tfidf_cluster": instances.TfidfCluster,
 }
+# These give all words of a document one tag.
+OF_DOCUMENTS = ("domain", "tfidf_cluster")
 
 
 def make(name: str, path: str = "") -> tagging.Tagger:
@@ -36,6 +38,16 @@ def make(name: str, path: str = "") -> tagging.Tagger:
     InputError: an unknown name, or a number or path that does not fit the
       tagger.
   """
+  kind, arguments = check(name)
+  return kind(path, *arguments)
+
+
+def check(name: str) -> tuple[type[tagging.Tagger], tuple[int, ...]]:
+  """The class of a tagger's name, and the number in it if there is one.
+
+  Raises:
+    InputError: as `make`, whatever the path.
+  """
   name, has_number, number = str(name).partition(":")
   if name not in TAGGERS:
     close = difflib.get_close_matches(str(name), TAGGERS, 1, 0.4)
@@ -44,11 +56,11 @@ def make(name: str, path: str = "") -> tagging.Tagger:
       f"tagger: {name!r} is not one of {', '.join(TAGGERS)}{hint}"
     )
   if not has_number:
-    return TAGGERS[name](path)
+    return TAGGERS[name], ()
   if not issubclass(TAGGERS[name], tagging.Numbered):
     raise errors.InputError(f"tagger: {name!r} takes no number, got {number!r}")
   if not number.isdecimal():
     raise errors.InputError(
       f"tagger: {name}:NUMBER takes a whole number, got {number!r}"
     )
-  return TAGGERS[name](path, int(number))
+  return TAGGERS[name], (int(number),)
