@@ -9,7 +9,8 @@ with that task's rows alone. Runs that are there already are not trained again.
 The file holds each task's loss as a curve over steps, on training batches and
 on held-out rows; of an averaged run also each task's share of the targets and
 the cosines between the tasks' gradients: tasks are worth telling apart where
-these are far from 1. Use it by --config=FILE:signal=excess_over,reference_losses=
+these are far from 1. Use it by
+--config=FILE:signal=excess_over,reference_losses=
 references.json.
 """
 
