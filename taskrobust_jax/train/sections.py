@@ -15,9 +15,9 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.tasks.corruption import make_vocabulary
 from taskrobust_jax.tasks.masked_language import (
   MaskedLanguage,
-  Vocabulary,
   task_of_tag,
 )
 from taskrobust_jax.train import references
@@ -67,14 +67,11 @@ def masked_language(
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   groups = tasks.groups.to_dict()
-  special = info.special_token_ids
   return init_params, MaskedLanguage(
     apply=apply,
     task_names=tuple(groups),
     tag_tasks=task_of_tag(groups, info.tag_names, info.tag_counts["train"]),
-    vocabulary=Vocabulary(
-      info.vocabulary_size, special["[MASK]"], max(special.values()) + 1
-    ),
+    vocabulary=make_vocabulary(info.vocabulary_size, info.special_token_ids),
     max_predictions=max(1, round(tasks.max_share * info.row_length)),
     word_fraction=tasks.word_fraction,
     budget=tasks.budget,
