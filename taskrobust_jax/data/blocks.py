@@ -74,7 +74,6 @@ def make_shard(block: Block) -> Block:
   counts = shards.write_shard(
     os.path.join(directory, name),
     rows,
-    work.row_length,
     len(work.tagger.tag_names),
   )
   counts = dataclasses.replace(

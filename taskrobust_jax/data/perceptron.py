@@ -275,10 +275,10 @@ def _read_own(file: str):
 def _checked(file: str, values: Sequence[Any]):
   """(weights, tagdict, classes) if that is what they are."""
   weights, tagdict, classes = values
-  tags = set(classes) if isinstance(classes, list) else set()
   legal = set(part_of_speech.UPOS_TAGS) | set(part_of_speech.PENN_TO_UPOS)
   legal |= {"-LRB-", "-RRB-", "-NONE-"}
   try:
+    tags = set(classes)
     is_fine = (
       bool(tags)
       and tags <= legal

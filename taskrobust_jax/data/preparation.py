@@ -212,6 +212,7 @@ def _prepare(
     **how._asdict(),
     is_small=sum(size for _, size in work) < corpus.BLOCK_CHARACTERS,
   )
+  _remove_shards(directory, "*.incomplete-*")  # Of processes that were killed.
   counts = {split: [] for split in dataset_info.SPLITS}
   for block, _ in work:
     counts[block[1]].append(blocks.read_counts(block))
@@ -253,12 +254,18 @@ def _begin(directory: str, folder: str, plan: dict[str, Any]) -> None:
     return
   # What an interrupted run has left.
   shutil.rmtree(folder, ignore_errors=True)
-  for split in dataset_info.SPLITS:
-    name = shards.file_name(split, 0, 0).partition("-00000")[0]
-    for left in glob.glob(os.path.join(glob.escape(directory), f"{name}-*")):
-      os.remove(left)
+  _remove_shards(directory, "*")
   os.makedirs(folder)
   shards.write_json(file, plan)
+
+
+def _remove_shards(directory: str, end: str) -> None:
+  """Removes shards whose names end like this."""
+  for split in dataset_info.SPLITS:
+    name = shards.file_name(split, 0, 0).partition("-00000")[0]
+    pattern = os.path.join(glob.escape(directory), f"{name}-{end}")
+    for file in glob.glob(pattern):
+      os.remove(file)
 
 
 def _tokenizer(directory, folder, plan, staged: corpus.Staged) -> str:

@@ -68,7 +68,7 @@ def _builder(name: str) -> Any:
   import tensorflow_datasets as tfds
 
   try:
-    return tfds.builder(name, try_gcs=False)
+    return tfds.builder(name, try_gcs=False, data_dir=_data_dir())
   except ImportError as error:
     raise errors.InputError(
       f"source: tfds:{name} needs a package that is not installed ({error}); "
@@ -83,9 +83,9 @@ def _builder(name: str) -> Any:
 
 
 def _data_dir() -> str:
-  import tensorflow_datasets as tfds
-
-  return os.path.expanduser(str(tfds.core.constants.DATA_DIR))
+  # As TFDS does, which looks only when it is imported.
+  folder = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+  return os.path.expanduser(folder)
 
 
 def _check(builder: Any, name: str, split: str, feature: str) -> None:
@@ -101,7 +101,7 @@ def _check(builder: Any, name: str, split: str, feature: str) -> None:
   features = builder.info.features
   kinds = {key: _kind(value) for key, value in (features or {}).items()}
   if kinds.get(feature) != "text":
-    shown = ", ".join(f"{key} ({kind})" for key, kind in kinds.items())
+    shown = ", ".join(f"{key} ({kind})" for key, kind in sorted(kinds.items()))
     raise errors.InputError(
       f"text_feature: {feature!r} is no text of tfds:{name}; it has {shown}"
     )

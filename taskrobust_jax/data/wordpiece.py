@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import hashlib
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _MAX_ALPHABET = 1_000
 _VOCABULARY_SIZES = (64, 1_000_000)
+# Training takes time in the square of a word's length, and a word of more than
+# `vocabulary.MAX_WORD_CHARACTERS` is [UNK] anyway. Ten times as much, since
+# some scripts without spaces are cut into characters before that.
+_ENDLESS_WORD = re.compile(r"\w{1001,}")
 # Documents encoded at once: enough to keep the threads of `tokenizers` busy.
 _DOCUMENTS = 256
 
@@ -76,7 +81,7 @@ def train(
   alphabet = sorted(common[: min(room, _MAX_ALPHABET)])
   inner = ["##" + letter for letter in alphabet]
   draft.train_from_iterator(
-    read_texts(),
+    (_ENDLESS_WORD.sub(" ", characters) for characters in read_texts()),
     trainers.WordPieceTrainer(
       vocab_size=vocabulary_size,
       special_tokens=[*vocabulary.SPECIAL_TOKENS, *alphabet, *inner],

@@ -16,7 +16,7 @@ from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
 from taskrobust_jax.tasks import denoisers
-from taskrobust_jax.tasks.corruption import Vocabulary
+from taskrobust_jax.tasks.corruption import make_vocabulary
 from taskrobust_jax.tasks.denoisers import Denoisers
 from taskrobust_jax.tasks.groups import groups_of, task_of_tag
 from taskrobust_jax.tasks.hiding import Hiding, WordGroups
@@ -76,10 +76,7 @@ def masked_language(
 
 def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
   """What the tasks of a config hide."""
-  special = info.special_token_ids
-  vocabulary = Vocabulary(
-    info.vocabulary_size, special["[MASK]"], max(special.values()) + 1
-  )
+  vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
   if tasks.hiding == "denoisers":
     return Denoisers(vocabulary, denoisers.max_predictions(info.row_length))
   if tasks.hiding != "word_groups":

@@ -1,14 +1,11 @@
 """Spans, tags, and how the pattern tagger stands against gold."""
 
-import pathlib
-
 import numpy as np
 import pytest
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import part_of_speech, text
-
-EWT = pathlib.Path(__file__).parents[3] / "shared/data/ud_english_ewt"
+from tests.data import real
 
 
 def tagged(characters):
@@ -69,10 +66,10 @@ def test_confusion_and_its_table():
   assert empty[6, 0] == empty[8, 0] == 1
 
 
-@pytest.mark.skipif(not EWT.exists(), reason=f"{EWT} is absent")
+@real.needs_ewt
 def test_pattern_tagger_agrees_with_gold_as_measured():
   counts = 0
-  for document in text.read("conllu", str(EWT / "dev.conllu.gz")):
+  for document in text.read("conllu", str(real.EWT / "dev.conllu.gz")):
     spans, tags = part_of_speech.Pattern().tag(document)
     counts = counts + part_of_speech.confusion(document, spans, tags)
   lines = part_of_speech.agreement_table(counts).splitlines()[1:-1]

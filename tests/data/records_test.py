@@ -42,7 +42,7 @@ def write(folder, train, held_out, tokenizer=TOKENIZER, rows_a_shard=99):
     ]
     counts[split] = [
       shards.write_shard(
-        str(folder / shards.file_name(split, i, len(parts))), part, LENGTH, 18
+        str(folder / shards.file_name(split, i, len(parts))), part, 18
       )
       for i, part in enumerate(parts)
     ]
@@ -132,7 +132,7 @@ def test_verify_names_the_first_bad_shard(tmp_path):
   dataset = records.open_dataset(str(tmp_path))
   # Rows of the right shape that are others: only the digest can tell.
   path = str(tmp_path / shards.file_name("train", 1, 3))
-  shards.write_shard(path, make_rows(20, seed=5), LENGTH, 18)
+  shards.write_shard(path, make_rows(20, seed=5), 18)
   with pytest.raises(errors.InputError, match="shard 1 of 3 of train is dam"):
     dataset.verify()
   (tmp_path / shards.file_name("train", 1, 3)).write_bytes(b"x" * 9_000)
