@@ -5,9 +5,7 @@ whose shard is there are not made again, and the dataset comes out equal, byte
 by byte.
 """
 
-import glob
 import importlib.metadata
-import json
 import os
 import platform
 import shutil
@@ -20,6 +18,7 @@ from taskrobust_jax.data import (
   corpus,
   dataset_info,
   packing,
+  plans,
   preparation_report,
   records,
   runners,
@@ -33,7 +32,6 @@ _PACKAGES = ("numpy", "tokenizers", "textblob", "array_record")
 # A vocabulary is learnt from at most so many characters, in whole blocks spread
 # over the corpus.
 _VOCABULARY_CHARACTERS = 1 << 28
-_PLAN = "plan.json"
 
 
 class HowToRun(NamedTuple):
@@ -130,12 +128,12 @@ def prepare(
     "inputs": {file: wordpiece.sha256(file) for file in files},
   }
   try:
-    if info := _complete(directory, plan):
+    if info := plans.complete(directory, plan):
       return info
     os.makedirs(directory, exist_ok=True)
     with lock.held(directory):
       # Another process may have been faster.
-      if info := _complete(directory, plan):
+      if info := plans.complete(directory, plan):
         return info
       return _prepare(directory, found, plan, how)
   except ChildProcessError:
@@ -144,39 +142,6 @@ def prepare(
     raise errors.InputError(
       f"data_dir: {directory} cannot be written to: {error}"
     ) from error
-
-
-def _complete(directory, plan) -> dataset_info.DatasetInfo | None:
-  """The dataset in the folder, if there is one and it is the one wanted."""
-  info = dataset_info.read(directory)
-  if info:
-    made = {**info.arguments, "inputs": info.inputs}
-    _check_same(directory, "a dataset", made, plan)
-    print(f"{directory} is complete and made from these arguments: kept")
-  return info
-
-
-def _check_same(directory, what, made, plan) -> None:
-  """Raises InputError unless something was made from this plan."""
-  # Through JSON as the file went, so that tuples and lists compare equal.
-  for name, wanted in json.loads(json.dumps(plan)).items():
-    if made.get(name) == wanted:
-      continue
-    if name == "inputs":
-      seen = made.get(name) or {}
-      differing = [
-        f for f in {**seen, **wanted} if seen.get(f) != wanted.get(f)
-      ]
-      raise errors.InputError(
-        f"data_dir: {directory} holds {what} made with inputs of which "
-        f"{len(differing)} differ, the first is {differing[0]}; give another "
-        "folder, or delete this one"
-      )
-    raise errors.InputError(
-      f"data_dir: {directory} holds {what} made with {name} = "
-      f"{made.get(name)!r}, not {wanted!r}; give another folder, or delete "
-      "this one"
-    )
 
 
 def _prepare(
@@ -190,7 +155,7 @@ def _prepare(
     "python": platform.python_version(),
     **{name: importlib.metadata.version(name) for name in _PACKAGES},
   }
-  _begin(directory, folder, {**plan, "versions": versions})
+  plans.begin(directory, folder, {**plan, "versions": versions})
   begin = time.perf_counter()
   staged = found.stage(folder)
   staged_at = time.perf_counter()
@@ -212,7 +177,9 @@ def _prepare(
     **how._asdict(),
     is_small=sum(size for _, size in work) < corpus.BLOCK_CHARACTERS,
   )
-  _remove_shards(directory, "*.incomplete-*")  # Of processes that were killed.
+  plans.remove_shards(
+    directory, "*.incomplete-*"
+  )  # Of processes that were killed.
   counts = {split: [] for split in dataset_info.SPLITS}
   for block, _ in work:
     counts[block[1]].append(blocks.read_counts(block))
@@ -241,31 +208,6 @@ def _prepare(
     f"{tokens / seconds:,.0f} tokens/s"
   )
   return info
-
-
-def _begin(directory: str, folder: str, plan: dict[str, Any]) -> None:
-  """Makes the work folder, or finds in it the work of this very plan."""
-  file = os.path.join(folder, _PLAN)
-  made = shards.read_json(file)
-  # Without a shard nothing is lost by a new start.
-  has_shards = glob.glob(os.path.join(glob.escape(folder), "*.counts.json"))
-  if made is not None and has_shards:
-    _check_same(directory, "an unfinished dataset", made, plan)
-    return
-  # What an interrupted run has left.
-  shutil.rmtree(folder, ignore_errors=True)
-  _remove_shards(directory, "*")
-  os.makedirs(folder)
-  shards.write_json(file, plan)
-
-
-def _remove_shards(directory: str, end: str) -> None:
-  """Removes shards whose names end like this."""
-  for split in dataset_info.SPLITS:
-    name = shards.file_name(split, 0, 0).partition("-00000")[0]
-    pattern = os.path.join(glob.escape(directory), f"{name}-{end}")
-    for file in glob.glob(pattern):
-      os.remove(file)
 
 
 def _tokenizer(directory, folder, plan, staged: corpus.Staged) -> str:

@@ -54,14 +54,20 @@ def run(
   if runner == "beam":
     _run_beam([block for block, _ in work], beam_options)
     return
-  cores = len(os.sched_getaffinity(0))
-  number = num_workers or (1 if is_small else cores)
+  number = num_workers or (1 if is_small else _num_cores())
   progress = Progress(work)
   if min(number, len(work)) <= 1:
     for block, _ in work:
       progress.done(blocks.make_shard(block))
   else:
     _run_processes(work, min(number, len(work)), progress.done)
+
+
+def _num_cores() -> int:
+  """Cores that this process may use."""
+  if hasattr(os, "sched_getaffinity"):
+    return len(os.sched_getaffinity(0))
+  return os.cpu_count() or 1
 
 
 class Progress:

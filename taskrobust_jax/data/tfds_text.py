@@ -77,8 +77,8 @@ def _builder(name: str) -> Any:
   except Exception as error:  # DatasetNotFoundError, an unknown config, ...
     first = str(error).strip().splitlines()[0]
     raise errors.InputError(
-      f"source: tfds:{name} is no dataset that TFDS knows or finds in "
-      f"{_data_dir()}: {first}"
+      f"source: tfds:{name} is neither prepared nor known to TFDS: looked in "
+      f"{_data_dir()}: {first}. {_remedy(name)}"
     ) from error
 
 
@@ -88,15 +88,21 @@ def _data_dir() -> str:
   return os.path.expanduser(folder)
 
 
+def _remedy(name: str) -> str:
+  return (
+    "Prepare it once, where there are a network and TensorFlow: `tfds build "
+    f"{name} --file_format=array_record --data_dir={_data_dir()}`; another "
+    "folder is given by the environment variable TFDS_DATA_DIR"
+  )
+
+
 def _check(builder: Any, name: str, split: str, feature: str) -> None:
   """Raises InputError where data, feature or TensorFlow is missing."""
   folder = str(builder.data_dir)
   if not os.path.isfile(os.path.join(folder, "dataset_info.json")):
     raise errors.InputError(
-      f"source: tfds:{name} is not prepared: looked in {folder}. Prepare it "
-      "once, where there is a network: `tfds build "
-      f"{name} --file_format=array_record --data_dir={_data_dir()}`; another "
-      "folder is given by the environment variable TFDS_DATA_DIR"
+      f"source: tfds:{name} is not prepared: looked in {folder}. "
+      f"{_remedy(name)}"
     )
   features = builder.info.features
   kinds = {key: _kind(value) for key, value in (features or {}).items()}

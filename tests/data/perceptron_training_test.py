@@ -1,5 +1,7 @@
 """A tagger trained offline: the same bytes each time, and good enough."""
 
+import random
+
 import pytest
 
 from taskrobust_jax import errors
@@ -31,6 +33,26 @@ def test_training_finds_the_gold_tags_of_what_it_saw(
   tagger = perceptron.Perceptron(str(out))
   _, tags = tagger.tag(text.Document("the dog sings", "x"))
   assert [tagger.tag_names[i] for i in tags] == ["DET", "NOUN", "VERB"]
+
+
+def test_two_trainings_agree_where_the_order_matters(tmp_path):
+  rng = random.Random(0)
+  with (tmp_path / "noise.conllu").open("w") as stream:
+    for _ in range(40):
+      for i in range(1, 8):
+        word, tag = rng.choice("abcde"), rng.choice(["NOUN", "VERB", "ADJ"])
+        stream.write(f"{i}\t{word}\t_\t{tag}\tX\t_\t0\troot\t_\t_\n")
+      stream.write("\n")
+  found = set()
+  for name in ("a.json", "b.json"):
+    random.seed(name)  # The global generator is none of our business,
+    before = random.getstate()
+    perceptron_training.train(
+      str(tmp_path / "noise.conllu"), "", str(tmp_path / name)
+    )
+    assert random.getstate() == before  # nor do we change it.
+    found.add((tmp_path / name).read_bytes())
+  assert len(found) == 1
 
 
 def test_bad_input_names_itself(treebank, tmp_path):

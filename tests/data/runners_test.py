@@ -176,7 +176,8 @@ def test_an_error_in_a_process_comes_back(texts, tmp_path, monkeypatch):
 def test_nothing_of_jax_is_imported_for_a_block():
   code = (
     "import sys, taskrobust_jax.data.blocks, taskrobust_jax.data.runners\n"
-    "sys.exit(str({'jax', 'flax', 'grain'} & set(sys.modules) or ''))"
+    "bad = {'jax', 'flax', 'grain'} & set(sys.modules)\n"
+    "sys.exit(f'imported {bad}' if bad else 0)"
   )
   result = subprocess.run(
     [sys.executable, "-c", code],
