@@ -31,13 +31,13 @@ def get_config(text: str = "") -> ConfigDict:
     size="tiny",
     strategy="mirror_ascent",
     arguments={"step_size": 0.02, "smoothing": 0.1},
+    tagger="gold",
   )
   config.num_steps = 2_000
   config.batch_size = 32
   config.log_every = 20
 
   config.data.source = "conllu"
-  config.data.tagger = "gold"
   config.data.vocabulary_size = 8192
   config.data.row_length = 64
 

@@ -7,7 +7,10 @@ Trains with the config's model, data, batch size and number of steps: one run of
 plain averaging in WORKDIR/averaged, or one run a task in WORKDIR/single_<task>,
 with that task's rows alone. Runs that are there already are not trained again.
 The file holds each task's loss as a curve over steps, on training batches and
-on held-out rows. Use it by --config=FILE:signal=excess_over,reference_losses=
+on held-out rows; of an averaged run also each task's share of the targets and
+the cosines between the tasks' gradients: tasks are worth telling apart where
+these are far from 1. Use it by
+--config=FILE:signal=excess_over,reference_losses=
 references.json.
 """
 
@@ -24,6 +27,7 @@ from taskrobust_jax.report.read import read_runs
 from taskrobust_jax.train import loop, references
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
+from taskrobust_jax.train.task_gradients import shares_and_cosines
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
@@ -38,6 +42,7 @@ _HOW = flags.DEFINE_enum(
 # Points of a curve at most, and rows of metrics.jsonl in a point at least.
 _MOST_POINTS = 50
 _FEWEST_ROWS = 5
+_SIMILARITY_BATCHES = 16
 
 
 def main() -> int:
@@ -56,13 +61,16 @@ def main() -> int:
       f"single_{name}": _of_one_task(config, k, len(task_names))
       for k, name in enumerate(task_names)
     }
+  shares, cosines = (), ()
   for name, run_config in runs.items():
     print(f"{name}: {_WORKDIR.value}/{name}", flush=True)
     experiment = build(run_config, dataset)
     with RunFolder(pathlib.Path(_WORKDIR.value, name), experiment) as folder:
       code = loop.train(experiment, folder)
-    if code:
-      return code
+      if code:
+        return code
+      if name == "averaged":
+        shares, cosines = _similarity(experiment, folder)
 
   logged = read_runs([pathlib.Path(_WORKDIR.value, name) for name in runs])
   # All tasks from the one run, or each from its own.
@@ -89,14 +97,47 @@ def main() -> int:
         1,
       ),
     },
+    shares,
+    cosines,
   )
   references.write(out, made)
   print(f"{'task':<20}  train  held-out  (the last of each)")
   for k, name in enumerate(task_names):
     train, held_out = (made.curves[x].losses[-1][k] for x in references.CURVES)
     print(f"{name:<20} {train:6.3f}    {held_out:6.3f}")
+  if shares:
+    _print_similarity(task_names, shares, cosines)
   print(f"wrote {out}")
   return 0
+
+
+def _similarity(experiment, folder) -> tuple[tuple, tuple]:
+  """(shares, cosines) at the end of a run, on batches that it did not see."""
+  state = folder.checkpoints.restore(
+    experiment.state_shapes, experiment.state_sharding
+  )
+  last = experiment.num_steps
+  shares, cosines = shares_and_cosines(
+    experiment.suite,
+    state.params,
+    map(experiment.load_batch, range(last, last + _SIMILARITY_BATCHES)),
+    experiment.identity["config"]["seed"],
+  )
+  if not np.isfinite(cosines).all():
+    return (), ()  # A task without targets: `_curve` names it.
+  return tuple(shares.tolist()), tuple(map(tuple, cosines.tolist()))
+
+
+def _print_similarity(task_names, shares, cosines) -> None:
+  print(
+    "\nshare of all targets, and the cosines between the tasks' gradients at "
+    "the end of the averaged run"
+  )
+  width = max(map(len, task_names))
+  print(" " * (width + 8) + "".join(f"{name[:9]:>10}" for name in task_names))
+  for name, share, row in zip(task_names, shares, cosines, strict=True):
+    cells = "".join(f"{value:>10.3f}" for value in row)
+    print(f"{name:<{width}} {share:>7.1%}{cells}")
 
 
 def _averaged(config: ConfigDict) -> ConfigDict:

@@ -13,32 +13,57 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from taskrobust_jax import minimax
+from taskrobust_jax.data import taggers
 from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import SIZES
 
 
 def pos_bert(
-  text: str, *, size: str, strategy: str, arguments: dict[str, Any]
+  text: str,
+  *,
+  size: str,
+  strategy: str,
+  arguments: dict[str, Any],
+  tagger: str = "pattern",
+  tagger_path: str = "",
 ) -> ConfigDict:
   """BERT with part-of-speech tasks, in BERT's published settings.
 
-  A config file takes this and says what it changes. The argument `ordinary`
-  (`--config=FILE:ordinary`) makes it one task of ordinary masked language
-  modelling over 15 % of the pieces, the baseline.
+  A config file takes this and says what it changes. Arguments of `--config`
+  besides those of the strategy:
+    `:ordinary` makes it one task of ordinary masked language modelling over
+      15 % of the pieces, the baseline.
+    `:split=NAME` splits the text otherwise: `denoisers`, or a tagger of
+      `data/taggers.py` that tells no grammar, such as `word_frequency:4`
+      (prepare the data with the same argument).
 
   Args:
     text: What stands after the colon of `--config`.
     size: A key of `models.bert.SIZES`.
     strategy: The config's own strategy.
     arguments: Its arguments.
+    tagger: Of parts of speech.
+    tagger_path: Its file, if it reads one.
 
   Returns:
     Every key that `train/build.py` and `prepare` read.
   """
-  options, minimax_section = parse(text, strategy, arguments, ordinary=False)
+  options, minimax_section = parse(
+    text, strategy, arguments, ordinary=False, split=""
+  )
   num_layers, width, num_heads = SIZES[size]
   groups = {"all": UPOS_TAGS} if options.ordinary else GROUPS
+  budget = "rows"
+  if options.split:
+    if options.ordinary:
+      raise InputError("config arguments ordinary and split exclude each other")
+    groups = {}
+    if options.split != "denoisers":
+      tagger, tagger_path = options.split, ""
+      taggers.check(tagger)
+    if tagger.partition(":")[0] in taggers.OF_DOCUMENTS:
+      budget = "one_input"  # A row's words are of few tasks.
   return ConfigDict(
     {
       "seed": 0,
@@ -50,17 +75,25 @@ def pos_bert(
         "train_path": "",
         "eval_path": "",  # If empty, eval_share of the documents.
         "eval_share": 0.05,
-        "tagger": "pattern",
+        "text_feature": "text",  # Of a source tfds:NAME.
+        "tagger": tagger,
+        "tagger_path": tagger_path,  # The file of a tagger that reads one.
+        "vocabulary_path": "",  # vocab.txt, tokenizer.json; else trained.
         "vocabulary_size": 30522,
         "row_length": 128,
         "digest": "",  # Fill in to insist on one dataset.
       },
       "tasks": {
-        "groups": groups,
+        "hiding": (
+          "denoisers" if options.split == "denoisers" else "word_groups"
+        ),
+        "groups": groups,  # {}: each tag of the data is one.
         # Of a row's words of the group, but at most max_share of its pieces.
-        "word_fraction": 1.0 if options.ordinary else 0.5,
+        "word_fraction": (
+          1.0 if options.ordinary or budget == "one_input" else 0.5
+        ),
         "max_share": 0.15,
-        "budget": "rows",  # See tasks/masked_language.py.
+        "budget": budget,  # See tasks/masked_language.py.
         "min_rows": 0,  # Of rows_by_weight; 0: a sixteenth of an equal share.
       },
       "model": {

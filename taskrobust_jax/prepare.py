@@ -1,29 +1,77 @@
 """Prepares a dataset: text to packed, tagged rows on disk.
 
   python -m taskrobust_jax.prepare --config=configs/x.py --data_dir=DIR
+  python -m taskrobust_jax.prepare --verify --data_dir=DIR
+  python -m taskrobust_jax.prepare --train_tagger=CONLLU --tagger_path=OUT.json
 
-`config.data` says what is made: source, train_path, eval_path, tagger,
-vocabulary_size, row_length, eval_share (`data/preparation.py` has their legal
-ranges); its `digest` is what training checks.
+`config.data` says what is made (`data/preparation.py` has the legal ranges);
+its `digest` is what training checks. A run that was stopped goes on when the
+same command is given again. The second form reads a dataset again and names the
+first damaged shard. The third trains the tagger "perceptron" offline from gold
+tags, with --eval_tagger=CONLLU to see how good it is.
 """
 
 from absl import flags
 from ml_collections import config_flags
 
-from taskrobust_jax import program
-from taskrobust_jax.data import preparation
+from taskrobust_jax import errors, program
+from taskrobust_jax.data import preparation, runners
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "The folder to write.")
+_NUM_WORKERS = flags.DEFINE_integer(
+  "num_workers", None, "Processes that make rows; one a core if not given."
+)
+_RUNNER = flags.DEFINE_enum(
+  "runner", "local", runners.RUNNERS, "Who makes the rows."
+)
+_BEAM_OPTIONS = flags.DEFINE_string(
+  "beam_options", "", "Options of Beam's pipeline, as on a command line."
+)
+_VERIFY = flags.DEFINE_bool("verify", False, "Read a dataset again.")
+_TRAIN_TAGGER = flags.DEFINE_string(
+  "train_tagger", None, "Glob of CoNLL-U files to train a tagger from."
+)
+_EVAL_TAGGER = flags.DEFINE_string(
+  "eval_tagger", "", "Glob of CoNLL-U files to measure that tagger on."
+)
+_TAGGER_PATH = flags.DEFINE_string(
+  "tagger_path", None, "The JSON file that --train_tagger writes."
+)
 
 
 def main() -> None:
-  """Reads the flags and calls `preparation.prepare`."""
+  """Reads the flags and calls what they ask for."""
+  if _TRAIN_TAGGER.value is not None:
+    from taskrobust_jax.data import perceptron_training
+
+    _need("tagger_path", _TAGGER_PATH.value)
+    perceptron_training.train(
+      _TRAIN_TAGGER.value, _EVAL_TAGGER.value, _TAGGER_PATH.value
+    )
+    return
+  _need("data_dir", _DATA_DIR.value)
+  if _VERIFY.value:
+    preparation.verify(_DATA_DIR.value)
+    return
+  _need("config", _CONFIG.value)
+  if _TAGGER_PATH.value is not None:
+    raise errors.InputError(
+      "--tagger_path is where --train_tagger writes; a tagger is chosen by "
+      f"--config.data.tagger_path={_TAGGER_PATH.value}"
+    )
   data = _CONFIG.value.data.to_dict()
   data.pop("digest", None)
-  preparation.prepare(_DATA_DIR.value, **data)
+  how = preparation.HowToRun(
+    _RUNNER.value, _NUM_WORKERS.value, _BEAM_OPTIONS.value
+  )
+  preparation.prepare(_DATA_DIR.value, **data, how=how)
+
+
+def _need(name: str, value: object) -> None:
+  if value is None:
+    raise errors.InputError(f"--{name} must have a value")
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["config", "data_dir"])
   program.run(main)

@@ -1,6 +1,7 @@
 """The program `calibrate`: references from one run, or from one a task."""
 
 import json
+import re
 
 import pytest
 
@@ -51,6 +52,12 @@ def test_references_of_one_averaged_run(whole, tmp_path):
   )
   first = [r["train/loss/verbs"] for r in rows if r.get("train/loss/verbs")][:5]
   assert made.curves["train"].losses[0][3] == pytest.approx(sum(first) / 5)
+
+  assert sum(made.shares) == pytest.approx(1)
+  for k in range(len(TASKS)):
+    assert made.cosines[k][k] == pytest.approx(1)
+    assert all(abs(value) < 1.001 for value in made.cosines[k])
+  assert re.search(rf"^nouns +{made.shares[2]:.1%} .* 1\.000", out, re.M), out
 
   # They are what another run's excess is measured from; only of its kind.
   text = f":signal=excess_over,reference_losses={tmp_path / 'references.json'}"

@@ -54,6 +54,26 @@ def test_arguments_change_the_section(text, changes):
   assert section | changes == section
 
 
+def test_a_split_changes_data_and_tasks_together():
+  plain = pos_bert_smoke.get_config("")
+  assert plain.tasks.hiding == "word_groups"
+  assert plain.tasks.budget == "rows"
+  words = pos_bert_smoke.get_config("split=word_frequency:3,step_size=0.2")
+  assert words.data.tagger == "word_frequency:3"
+  assert words.tasks.groups.to_dict() == {}
+  assert words.tasks.budget == "rows"
+  assert words.minimax.step_size == 0.2
+  whole = pos_bert_smoke.get_config("split=domain")
+  assert (whole.tasks.budget, whole.tasks.word_fraction) == ("one_input", 1.0)
+  spans = pos_bert_smoke.get_config("split=denoisers")
+  assert spans.tasks.hiding == "denoisers"
+  assert spans.data == plain.data
+  with pytest.raises(InputError, match="did you mean 'word_frequency'"):
+    pos_bert_smoke.get_config("split=word_freqency:3")
+  with pytest.raises(InputError, match="ordinary and split exclude each"):
+    pos_bert_smoke.get_config("split=domain,ordinary")
+
+
 def test_another_strategy_has_its_own_arguments_alone():
   _, section = parsed("strategy=group_dro,adjustments=(1, 2.5),normalize=True")
   assert section == {

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests import programs
+
 ROOT = pathlib.Path(__file__).parents[1]
 CONFIG = """
 import ml_collections
@@ -37,7 +39,7 @@ def run(folder, *arguments):
   (folder / "config.py").write_text(CONFIG.format(folder=folder))
   for name in ("a", "b"):
     (folder / f"{name}.txt").write_text(
-      "They ran, and the dog ran after.\n" * 9
+      f"They ran, and dog {name} ran after.\n" * 9
     )
   return subprocess.run(
     [sys.executable, "-m", "taskrobust_jax.prepare", *arguments],
@@ -56,10 +58,32 @@ def test_prepare_writes_a_dataset(tmp_path):
   assert f"wrote {tmp_path}/made/here/dataset.json" in result.stdout
 
 
+def test_verify_reads_it_again(tmp_path):
+  run(tmp_path, "--config=config.py", "--data_dir=made")
+  result = run(tmp_path, "--verify", "--data_dir=made")
+  assert result.returncode == 0, result.stderr
+  assert "rows are fine, digest " in result.stdout
+
+
+def test_a_tagger_is_trained_offline(tmp_path):
+  programs.write_treebank(tmp_path / "gold.conllu", 2)
+  result = run(tmp_path, "--train_tagger=gold.conllu", "--tagger_path=t.json")
+  assert result.returncode == 0, result.stderr
+  assert f"wrote {tmp_path}/t.json" in result.stdout
+
+
 @pytest.mark.parametrize(
   ("arguments", "message"),
   [
     (["--config=config.py"], "--data_dir must have a value"),
+    (["--verify"], "--data_dir must have a value"),
+    (["--train_tagger=x"], "--tagger_path must have a value"),
+    ([], "--config must have a value"),
+    (["--verify", "--data_dir=none"], "none is no folder"),
+    (["--config=config.py", "--num_workers=0"], "num_workers: 0 is below 1"),
+    (["--config=config.py", "--runner=spark"], "--runner=spark"),
+    (["--config=config.py", "--runner=beam"], "requirements-beam.txt"),
+    (["--config=config.py", "--tagger_path=x"], "data.tagger_path=x"),
     (["--config=none.py"], "none.py"),
     (["--config=config.py", "--config.data.sorce=x"], 'Did you mean "source"'),
     (["--config=config.py", "--config.data.row_length=x"], "row_length=x"),
@@ -70,7 +94,8 @@ def test_prepare_writes_a_dataset(tmp_path):
   ],
 )
 def test_bad_input_is_one_line_and_code_2(tmp_path, arguments, message):
-  if "must have" not in message:
+  is_whole = "data_dir must" in message or "--tagger_path must" in message
+  if not is_whole and "--data_dir=none" not in arguments:
     arguments = [*arguments, "--data_dir=data"]
   result = run(tmp_path, *arguments)
   assert result.returncode == 2, result.stderr

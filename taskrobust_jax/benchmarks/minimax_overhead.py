@@ -206,7 +206,9 @@ def problem(num_tasks: int):
   from taskrobust_jax.models import bert
   from taskrobust_jax.models.functional import functional
   from taskrobust_jax.models.transformer import TransformerOptions
-  from taskrobust_jax.tasks.masked_language import MaskedLanguage, Vocabulary
+  from taskrobust_jax.tasks.corruption import Vocabulary
+  from taskrobust_jax.tasks.hiding import WordGroups
+  from taskrobust_jax.tasks.masked_language import MaskedLanguage
 
   options = bert.BertOptions(
     VOCABULARY_SIZE,
@@ -223,13 +225,13 @@ def problem(num_tasks: int):
     "word_starts": np.ones(shape),
     "tags": random.integers(0, num_tasks, shape),
   }
-  suite = MaskedLanguage(
-    apply,
+  hiding = WordGroups(
     task_names=tuple(f"task_{k}" for k in range(num_tasks)),
     tag_tasks=np.arange(num_tasks, dtype=np.int32),
     vocabulary=Vocabulary(VOCABULARY_SIZE, mask_id=4, num_special=5),
     max_predictions=round(0.15 * LENGTH),
   )
+  suite = MaskedLanguage(apply, hiding)
   return init_params, suite, jax.tree.map(lambda x: x.astype(np.int32), batch)
 
 

@@ -138,16 +138,17 @@ class Problem:
   def _gradient(self, budget: str) -> Callable[..., Any]:
     import jax
 
-    from taskrobust_jax.tasks.masked_language import MaskedLanguage, Vocabulary
+    from taskrobust_jax.tasks.corruption import Vocabulary
+    from taskrobust_jax.tasks.hiding import WordGroups
+    from taskrobust_jax.tasks.masked_language import MaskedLanguage
 
-    suite = MaskedLanguage(
-      self._apply,
+    hiding = WordGroups(
       task_names=tuple(f"task_{k}" for k in range(NUM_TASKS)),
       tag_tasks=np.array([-1, *range(NUM_TASKS), -1], np.int32),
       vocabulary=Vocabulary(VOCABULARY_SIZE, mask_id=4, num_special=5),
       max_predictions=round(0.15 * LENGTH),
-      budget=budget,
     )
+    suite = MaskedLanguage(self._apply, hiding, budget)
 
     def robust_loss(params, batch, rng, weights):
       given = (weights,) if suite.uses_task_weights else ()

@@ -1,5 +1,7 @@
 """Text to packed rows on disk, and back in an order that has no state.
 
-text -> part_of_speech -> wordpiece -> packing -> records is what `prepare`
-runs once (`preparation.py`); `records` and `order` are what training reads.
+`prepare` (`preparation.py`) stages a corpus in blocks of documents (`corpus`);
+each becomes a shard (`blocks`): a tagger (`tagging`, `taggers`), `wordpiece`,
+`packing`, `shards`, in any process (`runners`). `records` and `order` are what
+training reads.
 """

@@ -13,8 +13,19 @@ UPOS_TAGS = (
   *("PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
 )
 
-# First line in the file, text, character spans of the words, their tags.
-Text = tuple[int, str, tuple[tuple[int, int], ...], tuple[str, ...]]
+NO_ENTITY = "O"
+# In column 10, as Stanza and others write it: ner=B-PER, NE=S-LOC, NER=O.
+_ENTITY = re.compile(r"(?:^|\|)(?:ner|ne)=(?:[BIESLU]-)?([^|]+)", re.IGNORECASE)
+
+# First line in the file, text, character spans of the words, their tags, their
+# entities' types (None where no word of the text says one).
+Text = tuple[
+  int,
+  str,
+  tuple[tuple[int, int], ...],
+  tuple[str, ...],
+  tuple[str, ...] | None,
+]
 
 
 def documents(file: str, lines: Iterable[str]) -> Iterator[Text]:
@@ -28,7 +39,7 @@ def documents(file: str, lines: Iterable[str]) -> Iterator[Text]:
     lines: its lines.
 
   Yields:
-    (first line, text, spans of the words, their tags) of every document.
+    The `Text` of every document.
 
   Raises:
     InputError: a line without 10 columns, with a number that is none, or with
@@ -64,9 +75,10 @@ class _Builder:
   """
 
   def __init__(self):
-    self.pieces, self.words, self.tags = [], [], []
+    self.pieces, self.words, self.tags, self.entities = [], [], [], []
     self.size = self.first_line = self.range_end = 0
     self.range_form, self.range_words, self.range_space = "", [], " "
+    self.range_entity = None
 
   def add(self, columns: list[str], place: str, number: int) -> None:
     """Adds one line of 10 columns."""
@@ -83,11 +95,14 @@ class _Builder:
       )
     self.first_line = self.first_line or number
     space = "" if "SpaceAfter=No" in misc.split("|") else " "
+    found = _ENTITY.search(misc)
+    entity = found[1] if found else None
     if kind[2] == ".":
       return
     if kind[2] == "-":
       self.range_end, self.range_words = int(kind[3]), []
       self.range_form, self.range_space = form, space
+      self.range_entity = entity
       return
     if tag not in UPOS_TAGS:
       raise errors.InputError(
@@ -95,9 +110,9 @@ class _Builder:
         f"of {' '.join(UPOS_TAGS)}"
       )
     if int(index) > self.range_end:
-      self._write(form, tag, space)
+      self._write(form, tag, entity, space)
       return
-    self.range_words.append((form, tag))
+    self.range_words.append((form, tag, entity or self.range_entity))
     if int(index) == self.range_end:
       self._end_range()
 
@@ -115,19 +130,24 @@ class _Builder:
     """The text of all lines added so far."""
     self.end()
     text = "".join(self.pieces[:-1])
-    return self.first_line, text, tuple(self.words), tuple(self.tags)
+    entities = None
+    if any(self.entities):
+      entities = tuple(entity or NO_ENTITY for entity in self.entities)
+    words, tags = tuple(self.words), tuple(self.tags)
+    return self.first_line, text, words, tags, entities
 
   def _end_range(self) -> None:
-    forms = [form for form, _ in self.range_words]
+    forms = [form for form, *_ in self.range_words]
     if forms and "".join(forms) != self.range_form:
-      self.range_words = [(self.range_form, self.range_words[0][1])]
-    for i, (form, tag) in enumerate(self.range_words, 1):
+      self.range_words = [(self.range_form, *self.range_words[0][1:])]
+    for i, (form, tag, entity) in enumerate(self.range_words, 1):
       is_last = i == len(self.range_words)
-      self._write(form, tag, self.range_space if is_last else "")
+      self._write(form, tag, entity, self.range_space if is_last else "")
     self.range_end, self.range_words = 0, []
 
-  def _write(self, form: str, tag: str, space: str) -> None:
+  def _write(self, form: str, tag: str, entity: str | None, space: str) -> None:
     self.words.append((self.size, self.size + len(form)))
     self.tags.append(tag)
+    self.entities.append(entity)
     self.pieces += [form, space] if space else [form]
     self.size += len(form) + len(space)

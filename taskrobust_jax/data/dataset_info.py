@@ -8,9 +8,10 @@ import typing
 from typing import Any
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import packing, wordpiece
+from taskrobust_jax.data import packing, vocabulary
 
-SCHEMA_VERSION = 1
+# 2: the digest is one over the digests of shards; `shard_*`; inputs by hash.
+SCHEMA_VERSION = 2
 SPLITS = ("train", "eval")
 INFO_FILE = "dataset.json"
 
@@ -22,20 +23,25 @@ class DatasetInfo:
   Attributes:
     schema_version: of this file and of the rows, `SCHEMA_VERSION`.
     source: where the text came from, see `text.SOURCES`.
-    tagger: who tagged it, see `part_of_speech.TAGGERS`.
+    tagger: who tagged it, see `taggers.TAGGERS`.
     row_length: L, tokens in a row.
     vocabulary_size: V, ids the tokenizer gives: 0 to V - 1.
-    tag_names: the name of every tag id.
-    special_token_ids: `wordpiece.SPECIAL_TOKEN_IDS`.
+    tag_names: the name of every tag id, the tagger's.
+    special_token_ids: of `vocabulary.SPECIAL_TOKENS`, in 0 to V - 1.
     rows: rows by split.
     tokens: tokens by split, [CLS] and [SEP] too, padding not.
     tag_counts: words by split and tag, as the rows have them.
     padding_share: the share of padding by split, 0 to 1.
     tokenizer_sha256: of the bytes of tokenizer.json.
-    digest: sha256 over the rows of both splits in order, their features' names
-      and the tokenizer: equal on all machines for equal input.
+    shard_rows: rows of every shard, by split.
+    shard_digests: sha256 over the rows of every shard, by split: so the first
+      damaged one can be named.
+    digest: sha256 over the shards' digests, the features' names and the
+      tokenizer: equal on all machines for equal input, whatever the number of
+      processes that made the rows.
     arguments: what `preparation.prepare` was called with.
-    inputs: bytes of every file that was read.
+    inputs: sha256 of every file that was read. Sizes miss an edit that keeps
+      the length, times change when a file is copied.
     versions: of Python and the packages that had a say.
   """
 
@@ -51,9 +57,11 @@ class DatasetInfo:
   tag_counts: dict[str, dict[str, int]]
   padding_share: dict[str, float]
   tokenizer_sha256: str
+  shard_rows: dict[str, tuple[int, ...]]
+  shard_digests: dict[str, tuple[str, ...]]
   digest: str
   arguments: dict[str, Any]
-  inputs: dict[str, int]
+  inputs: dict[str, str]
   versions: dict[str, str]
 
 
@@ -139,14 +147,26 @@ def _typed(place: str, value: Any, kind: Any) -> Any:
 def _check(file: str, info: DatasetInfo) -> None:
   """Raises InputError where values of the right types make no sense."""
   packing.check_row_length(info.row_length)
+  ids = info.special_token_ids
   rules = [
-    ("vocabulary_size", info.vocabulary_size > len(wordpiece.SPECIAL_TOKENS)),
+    ("vocabulary_size", info.vocabulary_size > len(vocabulary.SPECIAL_TOKENS)),
     ("tag_names", 1 < len(info.tag_names) == len(set(info.tag_names))),
     (
       "special_token_ids",
-      info.special_token_ids == wordpiece.SPECIAL_TOKEN_IDS,
+      set(ids) == set(vocabulary.SPECIAL_TOKENS)
+      and len(set(ids.values())) == len(ids)
+      and max(ids.values()) < info.vocabulary_size,
     ),
     ("rows", set(info.rows) == set(SPLITS) and all(info.rows.values())),
+    (
+      "shard_rows",
+      {name: sum(rows) for name, rows in info.shard_rows.items()} == info.rows,
+    ),
+    (
+      "shard_digests",
+      {name: len(found) for name, found in info.shard_digests.items()}
+      == {name: len(rows) for name, rows in info.shard_rows.items()},
+    ),
     ("tokens", set(info.tokens) == set(SPLITS)),
     ("padding_share", set(info.padding_share) == set(SPLITS)),
     (

@@ -1,11 +1,11 @@
 """Rows of one length out of documents of any length."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import wordpiece
+from taskrobust_jax.data import vocabulary, wordpiece
 
 # What a row holds, each int32 [L], in the order of the dataset's digest.
 FEATURES = ("tokens", "segment_ids", "positions", "word_starts", "tags")
@@ -19,6 +19,7 @@ def pack(
   documents: Iterable[wordpiece.Pieces],
   row_length: int,
   *,
+  special_token_ids: Mapping[str, int] = vocabulary.SPECIAL_TOKEN_IDS,
   open_rows: int = 64,
 ) -> Iterator[dict[str, np.ndarray]]:
   """Packs documents into rows, several a row, each as [CLS] pieces [SEP].
@@ -32,13 +33,14 @@ def pack(
   Args:
     documents: pieces of documents; empty ones are skipped.
     row_length: L, 8 to 65,536.
+    special_token_ids: the ids of [PAD], [CLS] and [SEP].
     open_rows: rows that wait for a part that fits, at least 1.
 
   Yields:
     Rows, each a dict of int32 [L]: `tokens`; `segment_ids` (1, 2, ... for the
     parts in the row, 0 is padding); `positions` (0, 1, ... in every part);
     `word_starts` (1 on a word's first piece; 0 on special tokens and padding);
-    `tags` (ids in `part_of_speech.TAG_NAMES`; 0 on special tokens and padding).
+    `tags` (ids of the tagger's tags; 0 on special tokens and padding).
 
   Raises:
     InputError: row_length or open_rows out of range.
@@ -55,7 +57,7 @@ def pack(
   check_row_length(row_length)
   if open_rows < 1:
     raise errors.InputError(f"open_rows: {open_rows} is below 1")
-  return _pack(documents, row_length, open_rows)
+  return _pack(documents, row_length, special_token_ids, open_rows)
 
 
 def check_row_length(row_length: int) -> None:
@@ -67,7 +69,7 @@ def check_row_length(row_length: int) -> None:
     )
 
 
-def _pack(documents, row_length, open_rows):
+def _pack(documents, row_length, special_token_ids, open_rows):
   rows = []
   for pieces in documents:
     for start, end in _parts(pieces.word_starts, row_length - _SPECIALS):
@@ -77,7 +79,7 @@ def _pack(documents, row_length, open_rows):
         if len(rows) == open_rows:
           fullest = max(range(open_rows), key=lambda i: rows[i].size)
           yield rows.pop(fullest).arrays
-        rows.append(row := _Row(row_length))
+        rows.append(row := _Row(row_length, special_token_ids))
       row.add(pieces, start, end)
       if row.size + _SPECIALS >= row_length:  # No room for a piece.
         rows.remove(row)
@@ -102,9 +104,10 @@ def _parts(word_starts: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
 class _Row:
   """A row that is being filled; compared by identity."""
 
-  def __init__(self, row_length: int):
+  def __init__(self, row_length: int, special_token_ids: Mapping[str, int]):
+    self._ids = special_token_ids
     self.arrays = {name: np.zeros(row_length, np.int32) for name in FEATURES}
-    self.arrays["tokens"][:] = wordpiece.PAD
+    self.arrays["tokens"][:] = self._ids["[PAD]"]
     self.size = self.parts = 0
 
   def add(self, pieces: wordpiece.Pieces, start: int, end: int) -> None:
@@ -114,9 +117,9 @@ class _Row:
     inner = slice(first + 1, last)
     whole = slice(first, last + 1)
     self.size, self.parts = last + 1, self.parts + 1
-    self.arrays["tokens"][first] = wordpiece.CLS
+    self.arrays["tokens"][first] = self._ids["[CLS]"]
     self.arrays["tokens"][inner] = pieces.tokens[start:end]
-    self.arrays["tokens"][last] = wordpiece.SEP
+    self.arrays["tokens"][last] = self._ids["[SEP]"]
     self.arrays["segment_ids"][whole] = self.parts
     self.arrays["positions"][whole] = np.arange(last + 1 - first)
     self.arrays["word_starts"][inner] = pieces.word_starts[start:end]

@@ -1,24 +1,51 @@
-"""From text to a prepared dataset: read, tag, cut into pieces, pack, write."""
+"""From text to a prepared dataset: stage, learn, then a shard a block.
 
-from collections.abc import Iterator
+A run that was stopped, by whatever, goes on when it is called again: blocks
+whose shard is there are not made again, and the dataset comes out equal, byte
+by byte.
+"""
+
 import importlib.metadata
-import json
 import os
 import platform
+import shutil
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, lock
 from taskrobust_jax.data import (
+  blocks,
+  corpus,
   dataset_info,
   packing,
-  part_of_speech,
-  record_writer,
-  text,
+  plans,
+  preparation_report,
+  records,
+  runners,
+  shards,
+  taggers,
+  vocabulary,
   wordpiece,
 )
 
 _PACKAGES = ("numpy", "tokenizers", "textblob", "array_record")
+# A vocabulary is learnt from at most so many characters, in whole blocks spread
+# over the corpus.
+_VOCABULARY_CHARACTERS = 1 << 28
+
+
+class HowToRun(NamedTuple):
+  """What changes how a dataset is made, and nothing in it.
+
+  Attributes:
+    runner: one of `runners.RUNNERS`.
+    num_workers: processes of the local runner; None for one a core.
+    beam_options: options of Beam's pipeline.
+  """
+
+  runner: str = "local"
+  num_workers: int | None = None
+  beam_options: str = ""
 
 
 def prepare(
@@ -31,31 +58,41 @@ def prepare(
   vocabulary_size: int,
   row_length: int,
   eval_share: float,
+  tagger_path: str = "",
+  vocabulary_path: str = "",
+  text_feature: str = "text",
+  how: HowToRun | None = None,
 ) -> dataset_info.DatasetInfo:
   """Makes a dataset of packed rows and prints what it holds.
 
   A folder that holds a complete dataset is left as it is: made from the same
-  arguments and files of the same sizes, it is the answer; else it is an error.
+  arguments and equal files, it is the answer; else it is an error.
 
   Args:
     directory: the folder to write, made if absent.
-    source: one of `text.SOURCES`.
-    train_path: glob of the training files; empty for "python_docs".
-    eval_path: glob of the held-out files; empty to hold out every n-th document
-      of the training files, n = round(1 / eval_share).
-    tagger: one of `part_of_speech.TAGGERS`.
+    source: one of `text.SOURCES`, or tfds:NAME.
+    train_path: glob of the training files, or a split of tfds:NAME; empty for
+      "python_docs".
+    eval_path: the same of what is held out; empty to hold out every n-th
+      document of the training files, n = round(1 / eval_share).
+    tagger: a name in `taggers.TAGGERS`.
     vocabulary_size: pieces of the WordPiece vocabulary, 64 to 1,000,000; it is
-      trained on the training split alone.
+      trained on the training split alone. Unused where one is given.
     row_length: L, 8 to 65,536.
     eval_share: above 0, at most 0.5; unused where there is an eval_path.
+    tagger_path: the file of a tagger that reads one.
+    vocabulary_path: a vocab.txt or tokenizer.json to use; empty to train one.
+    text_feature: the text's feature in tfds:NAME.
+    how: by whom it is made; None for this machine's cores.
 
   Returns:
     What `dataset.json` says.
 
   Raises:
     InputError: an argument out of its range, text that cannot be read, a split
-      without a document, another dataset in the folder, or a folder that
-      cannot be written to.
+      without a document, another dataset in the folder, finished or not, a
+      folder that is in use, or one that cannot be written to.
+    ChildProcessError: a worker process was killed.
   """
   arguments = {
     "source": source,
@@ -65,170 +102,169 @@ def prepare(
     "vocabulary_size": vocabulary_size,
     "row_length": row_length,
     "eval_share": eval_share,
+    "tagger_path": tagger_path,
+    "vocabulary_path": vocabulary_path,
+    "text_feature": text_feature,
   }
-  part_of_speech.check_tagger(tagger)
-  wordpiece.check_vocabulary_size(vocabulary_size)
+  how = how or HowToRun()
+  runners.check(how.runner, how.num_workers)
+  tagger_files = taggers.make(tagger, tagger_path).files
+  if vocabulary_path:
+    vocabulary.read(vocabulary_path)
+  else:
+    wordpiece.check_vocabulary_size(vocabulary_size)
   packing.check_row_length(row_length)
   if not eval_path and not 0 < eval_share <= 0.5:
     raise errors.InputError(
       f"eval_share: {eval_share} is not above 0 and at most 0.5"
     )
   directory = os.path.abspath(os.path.expanduser(directory))
-  corpus = _Corpus(source, train_path, eval_path, eval_share)
-  if info := dataset_info.read(directory):
-    _check_same(directory, info, arguments, corpus.inputs)
-    print(f"{directory} is complete and made from these arguments: kept")
-    return info
+  found = corpus.Corpus(source, train_path, eval_path, eval_share, text_feature)
+  files = [*found.files, *tagger_files]
+  if vocabulary_path:
+    files.append(os.path.abspath(os.path.expanduser(vocabulary_path)))
+  plan = {
+    **arguments,
+    "inputs": {file: wordpiece.sha256(file) for file in files},
+  }
   try:
-    return _prepare(directory, corpus, arguments)
+    if info := plans.complete(directory, plan):
+      return info
+    os.makedirs(directory, exist_ok=True)
+    with lock.held(directory):
+      # Another process may have been faster.
+      if info := plans.complete(directory, plan):
+        return info
+      return _prepare(directory, found, plan, how)
+  except ChildProcessError:
+    raise
   except OSError as error:
     raise errors.InputError(
       f"data_dir: {directory} cannot be written to: {error}"
     ) from error
 
 
-def _check_same(directory, info, arguments, inputs) -> None:
-  """Raises InputError unless a dataset was made from these arguments."""
-  # Through JSON as dataset.json went, so that tuples and lists compare equal.
-  wanted = json.loads(json.dumps({**arguments, "inputs": inputs}))
-  made = {**info.arguments, "inputs": info.inputs}
-  for name in wanted:
-    if made.get(name) != wanted[name]:
-      raise errors.InputError(
-        f"data_dir: {directory} holds a dataset made with {name} = "
-        f"{made.get(name)!r}, not {wanted[name]!r}; give another folder, or "
-        "delete this one"
-      )
-
-
-class _Corpus:
-  """The documents of both splits, which can be read more than once."""
-
-  def __init__(
-    self, source: str, train_path: str, eval_path: str, eval_share: float
-  ):
-    self._source, self._train, self._eval = source, train_path, eval_path
-    self._every = 0 if eval_path else round(1 / eval_share)
-    files = text.find_files(source, train_path)
-    if eval_path:
-      files += text.find_files(source, eval_path)
-    self.inputs = {file: os.path.getsize(file) for file in files}
-
-  def documents(self, split: str) -> Iterator[text.Document]:
-    """Yields the documents of a split; those without a word are left out."""
-    path = self._eval if self._eval and split == "eval" else self._train
-    documents = (d for d in text.read(self._source, path) if d.text.strip())
-    if not self._every:
-      return documents
-    return (
-      document
-      for i, document in enumerate(documents, 1)
-      if (i % self._every == 0) == (split == "eval")
-    )
-
-  def check(self) -> None:
-    """Raises InputError where a split has no document."""
-    for split in dataset_info.SPLITS:
-      if next(self.documents(split), None) is None:
-        path = self._eval if self._eval and split == "eval" else self._train
-        wish = f"; every {self._every}th is held out" if self._every else ""
-        raise errors.InputError(
-          f"the corpus is empty: source {self._source}, path {path!r} give 0 "
-          f"documents for the split {split}, at least 1 is needed{wish}"
-        )
-
-
-class _Tagging:
-  """Tags documents on their way through, and counts."""
-
-  def __init__(self, tagger: str):
-    self._tagger = tagger
-    self.documents = self.words = 0
-    self.confusion = None
-
-  def __call__(self, documents):
-    for document in documents:
-      spans, tags = part_of_speech.tag(document, self._tagger)
-      self.documents += 1
-      self.words += len(tags)
-      if self._tagger != "gold" and document.tags is not None:
-        counts = part_of_speech.confusion(document, spans, tags)
-        self.confusion = counts + (
-          0 if self.confusion is None else self.confusion
-        )
-      yield document, spans, tags
-
-
 def _prepare(
-  directory: str, corpus: _Corpus, arguments: dict[str, Any]
+  directory: str,
+  found: corpus.Corpus,
+  plan: dict[str, Any],
+  how: HowToRun,
 ) -> dataset_info.DatasetInfo:
-  corpus.check()
-  os.makedirs(directory, exist_ok=True)
-  begin = time.perf_counter()
-  tokenizer = wordpiece.train(
-    lambda: (document.text for document in corpus.documents("train")),
-    arguments["vocabulary_size"],
-  )
-  trained = time.perf_counter()
-  row_length = arguments["row_length"]
-  tagging = {
-    name: _Tagging(arguments["tagger"]) for name in dataset_info.SPLITS
+  folder = os.path.join(directory, blocks.WORK_FOLDER)
+  versions = {
+    "python": platform.python_version(),
+    **{name: importlib.metadata.version(name) for name in _PACKAGES},
   }
-  with record_writer.Writer(directory, row_length, tokenizer) as writer:
-    for split in dataset_info.SPLITS:
-      tagged = tagging[split](corpus.documents(split))
-      pieces = wordpiece.encode(tokenizer, tagged)
-      for row in packing.pack(pieces, row_length):
-        writer.write(split, row)
-    info = writer.finish(
-      source=arguments["source"],
-      tagger=arguments["tagger"],
-      arguments=arguments,
-      inputs=corpus.inputs,
-      versions={
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in _PACKAGES},
-      },
-    )
-  written = time.perf_counter()
-  _print_report(directory, info, tagging)
-  tokens = sum(info.tokens.values())
+  plans.begin(directory, folder, {**plan, "versions": versions})
+  begin = time.perf_counter()
+  staged = found.stage(folder)
+  staged_at = time.perf_counter()
+  tokenizer_file = _tokenizer(directory, folder, plan, staged)
+  tokenizer = vocabulary.read_json(tokenizer_file)
+  tagger = _fitted(directory, folder, plan, staged)
+  learnt_at = time.perf_counter()
+
+  work = [
+    ((directory, split, index), characters)
+    for split, sizes in staged.characters.items()
+    for index, characters in enumerate(sizes)
+  ]
+  to_do = [item for item in work if blocks.read_counts(item[0]) is None]
+  if len(to_do) < len(work):
+    print(f"goes on: {len(work) - len(to_do)} of {len(work)} blocks are done")
+  runners.run(
+    to_do,
+    **how._asdict(),
+    is_small=sum(size for _, size in work) < corpus.BLOCK_CHARACTERS,
+  )
+  plans.remove_shards(
+    directory, "*.incomplete-*"
+  )  # Of processes that were killed.
+  counts = {split: [] for split in dataset_info.SPLITS}
+  for block, _ in work:
+    counts[block[1]].append(blocks.read_counts(block))
+  made_at = time.perf_counter()
+  info = shards.finish(
+    directory,
+    counts,
+    row_length=plan["row_length"],
+    tag_names=tagger.tag_names,
+    tokenizer_sha256=wordpiece.sha256(tokenizer_file),
+    source=plan["source"],
+    tagger=plan["tagger"],
+    vocabulary_size=vocabulary.size(tokenizer),
+    special_token_ids=vocabulary.special_token_ids(tokenizer, tokenizer_file),
+    arguments={k: v for k, v in plan.items() if k != "inputs"},
+    inputs=plan["inputs"],
+    versions=versions,
+  )
+  shutil.rmtree(folder)
+  preparation_report.show(directory, info, counts, staged, tagger.groups)
+  seconds = made_at - learnt_at
+  tokens = sum(counts[split][index].tokens for (_, split, index), _ in to_do)
   print(
-    f"tokenizer trained in {trained - begin:.1f} s; rows made in "
-    f"{written - trained:.1f} s, {tokens / (written - trained):,.0f} tokens/s"
+    f"read in {staged_at - begin:.1f} s, vocabulary and tagger in "
+    f"{learnt_at - staged_at:.1f} s; rows made in {seconds:.1f} s, "
+    f"{tokens / seconds:,.0f} tokens/s"
   )
   return info
 
 
-def _print_report(
-  directory: str,
-  info: dataset_info.DatasetInfo,
-  tagging: dict[str, _Tagging],
-) -> None:
-  """Prints what a dataset holds, and the paths that were written."""
+def _tokenizer(directory, folder, plan, staged: corpus.Staged) -> str:
+  """Makes tokenizer.json, unless it was made before the stop; its path."""
+  file = os.path.join(directory, records.TOKENIZER_FILE)
+  mark = os.path.join(folder, "tokenizer.done")
+  if os.path.exists(mark):
+    return file
+  if plan["vocabulary_path"]:
+    tokenizer = vocabulary.read(plan["vocabulary_path"])
+  else:
+    sizes = staged.characters["train"]
+    every = -(-sum(sizes) // _VOCABULARY_CHARACTERS)
+
+    def read_texts():
+      for index in range(0, len(sizes), every):
+        for document in corpus.read_block(folder, "train", index):
+          yield document.text
+
+    tokenizer = wordpiece.train(read_texts, plan["vocabulary_size"])
+  digest = wordpiece.save(tokenizer, file + ".tmp")
+  shards.replace(file + ".tmp", file)
+  shards.write_json(mark, digest)
+  return file
+
+
+def _fitted(directory, folder, plan, staged: corpus.Staged):
+  """The tagger, fitted; the blocks' work is written if it was not."""
+  tagger = taggers.make(plan["tagger"], plan["tagger_path"])
+  work = blocks.read_work(directory)
+  if work is None:
+
+    def read_documents():
+      for index in range(len(staged.characters["train"])):
+        yield from corpus.read_block(folder, "train", index)
+
+    work = {
+      "tagger": plan["tagger"],
+      "tagger_path": plan["tagger_path"],
+      "state": tagger.fit(read_documents),
+      "row_length": plan["row_length"],
+      "num_blocks": {k: len(v) for k, v in staged.characters.items()},
+    }
+    blocks.write_work(directory, work)
+  tagger.load(work["state"])
+  return tagger
+
+
+def verify(directory: str) -> None:
+  """Reads every row of a dataset and prints its digest.
+
+  Raises:
+    InputError: no complete dataset, or a damaged one: the first bad shard is
+      named.
+  """
+  dataset = records.open_dataset(directory)
+  rows = sum(dataset.info.rows.values())
   print(
-    f"{'split':<8}{'documents':>11}{'words':>13}{'rows':>10}{'tokens':>14}"
-    f"{'padding':>9}"
+    f"{dataset.directory}: {rows:,} rows are fine, digest {dataset.verify()}"
   )
-  for name in dataset_info.SPLITS:
-    print(
-      f"{name:<8}{tagging[name].documents:>11,}{tagging[name].words:>13,}"
-      f"{info.rows[name]:>10,}{info.tokens[name]:>14,}"
-      f"{info.padding_share[name]:>9.1%}"
-    )
-  print(f"\nwords by group ({info.vocabulary_size:,} pieces in the vocabulary)")
-  counts = info.tag_counts["train"]
-  total = max(1, sum(counts.values()))
-  groups = part_of_speech.GROUPS | {"other": part_of_speech.OTHER}
-  for group, names in groups.items():
-    words = sum(counts[name] for name in names)
-    each = ", ".join(f"{name} {counts[name]:,}" for name in names)
-    print(f"{group:<16}{words:>12,}{words / total:>8.1%}  {each}")
-  for name in dataset_info.SPLITS:
-    if tagging[name].confusion is not None:
-      print(f"\nthe tagger {info.tagger} against the gold tags, {name}")
-      print(part_of_speech.agreement_table(tagging[name].confusion))
-  print()
-  for file in sorted(os.listdir(directory)):
-    print(f"wrote {os.path.join(directory, file)}")
-  print(f"digest {info.digest}")

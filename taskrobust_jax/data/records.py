@@ -7,7 +7,8 @@ A dataset is one folder:
   tokenizer.json       the tokenizer, whose hash stands in dataset.json
   dataset_info.json,   TFDS's own: `tfds.builder_from_directory(folder)` reads
   features.json        the rows too, TensorFlow or not
-  rows-train.array_record-00000-of-00001, ...    the shards
+  rows-train.array_record-00000-of-00001, ...    the shards, each made of one
+                       block of documents
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,9 +30,23 @@ TOKENIZER_FILE = "tokenizer.json"
 class RowSource:
   """The rows of a split, by index."""
 
-  def __init__(self, name: str, source: Any, folder: str, row_length: int):
+  def __init__(
+    self,
+    name: str,
+    source: Any,
+    folder: str,
+    info: dataset_info.DatasetInfo,
+  ):
     self._name, self._source = name, source
-    self._folder, self._row_length = folder, row_length
+    self._folder, self._row_length = folder, info.row_length
+    # A device reads *something* for an id out of range, and says nothing.
+    self._sizes = {
+      "tokens": info.vocabulary_size,
+      "tags": len(info.tag_names),
+      "segment_ids": info.row_length + 1,
+      "positions": info.row_length,
+      "word_starts": 2,
+    }
 
   def __len__(self) -> int:
     return len(self._source)
@@ -46,7 +61,8 @@ class RowSource:
       {feature: int32 [n, L]} for `packing.FEATURES`, in the order of `indices`.
 
     Raises:
-      InputError: an index out of range, or a shard that is damaged.
+      InputError: an index out of range, a shard that is damaged, or an id out
+        of its range (a token's is the vocabulary's).
     """
     from tensorflow_datasets.proto import tf_example_generated_pb2
 
@@ -62,7 +78,7 @@ class RowSource:
     try:
       records = self._source.__getitems__(indices)
       examples = [parse(record).features.feature for record in records]
-      return {
+      block = {
         name: np.frombuffer(
           b"".join(e[name].bytes_list.value[0] for e in examples), "<i4"
         ).reshape(len(indices), self._row_length)
@@ -73,6 +89,16 @@ class RowSource:
         f"{self._folder}: rows of the split {self._name} cannot be read, the "
         f"files are damaged or incomplete: {error}"
       ) from error
+    for name, size in self._sizes.items():
+      values = block[name]
+      # As unsigned a negative value is large: one pass finds both.
+      if values.size and values.view("<u4").max() >= size:
+        wrong = values[(values < 0) | (values >= size)][0]
+        raise errors.InputError(
+          f"{self._folder}: the split {self._name} has {wrong} in {name}; "
+          f"0 to {size - 1} is legal"
+        )
+    return block
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,45 +128,79 @@ class Dataset:
         f"{self.directory}: the split {name} has {size} rows; "
         f"{dataset_info.INFO_FILE} says {self.info.rows[name]}"
       )
-    return RowSource(name, source, self.directory, self.info.row_length)
+    return RowSource(name, source, self.directory, self.info)
 
   def tokenizer_file(self) -> str:
     """The path of tokenizer.json."""
     return os.path.join(self.directory, TOKENIZER_FILE)
 
-  def compute_digest(self) -> str:
-    """Reads every row and computes what `info.digest` should be."""
-    digest = Digest(self.info.tokenizer_sha256)
+  def verify(self) -> str:
+    """Reads every row; returns the digest if it is what it should be.
+
+    Raises:
+      InputError: a shard that cannot be read or has other rows than those that
+        were written: the first one is named.
+    """
+    info = self.info
     for name in SPLITS:
-      source = self.split(name)
-      for start in range(0, len(source), 1024):
-        block = source.read(range(start, min(start + 1024, len(source))))
-        for i in range(len(block["tokens"])):
-          digest.add(name, {key: value[i] for key, value in block.items()})
+      source, first = self.split(name), 0
+      pairs = zip(info.shard_rows[name], info.shard_digests[name], strict=True)
+      for i, (rows, expected) in enumerate(pairs):
+        place = f"shard {i} of {len(info.shard_rows[name])} of {name}"
+        seen = self._shard_digest(source, first, first + rows, place)
+        if seen != expected:
+          raise errors.InputError(
+            f"{self.directory}: {place} is damaged: the digest of its rows is "
+            f"{seen}, {dataset_info.INFO_FILE} says {expected}"
+          )
+        first += rows
+    digest = dataset_digest(info.tokenizer_sha256, info.shard_digests)
+    if digest != info.digest:
+      raise errors.InputError(
+        f"{self.directory}: the shards' digests give {digest}, "
+        f"{dataset_info.INFO_FILE} says {info.digest}"
+      )
+    return digest
+
+  def _shard_digest(self, source, first, last, place) -> str:
+    digest = RowsDigest()
+    for start in range(first, last, 1024):
+      try:
+        block = source.read(range(start, min(start + 1024, last)))
+      except errors.InputError as error:
+        raise errors.InputError(f"{place}: {error}") from error
+      for i in range(len(block["tokens"])):
+        digest.add({key: value[i] for key, value in block.items()})
     return digest.hexdigest()
 
 
-class Digest:
-  """sha256 over the rows of both splits, which may come interleaved."""
+class RowsDigest:
+  """sha256 over rows, in order."""
 
-  def __init__(self, tokenizer_sha256: str):
-    self._tokenizer = tokenizer_sha256
-    self._splits = {name: hashlib.sha256() for name in SPLITS}
+  def __init__(self):
+    self._hash = hashlib.sha256()
 
-  def add(self, split: str, row: Mapping[str, np.ndarray]) -> None:
-    """Adds the next row of a split."""
+  def add(self, row: Mapping[str, np.ndarray]) -> None:
+    """Adds the next row."""
     for name in packing.FEATURES:
-      self._splits[split].update(row[name].astype("<i4").tobytes())
+      self._hash.update(row[name].astype("<i4", copy=False).tobytes())
 
   def hexdigest(self) -> str:
     """The digest of all rows added so far."""
-    parts = [
-      dataset_info.SCHEMA_VERSION,
-      list(packing.FEATURES),
-      self._tokenizer,
-    ]
-    parts += [[name, h.hexdigest()] for name, h in self._splits.items()]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return self._hash.hexdigest()
+
+
+def dataset_digest(
+  tokenizer_sha256: str, shard_digests: Mapping[str, Sequence[str]]
+) -> str:
+  """The digest of a dataset: sha256 over those of its shards and tokenizer."""
+  parts = [
+    dataset_info.SCHEMA_VERSION,
+    list(packing.FEATURES),
+    tokenizer_sha256,
+    *([name, list(shard_digests[name])] for name in SPLITS),
+  ]
+  return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def open_dataset(

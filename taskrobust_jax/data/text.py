@@ -1,4 +1,4 @@
-"""Documents from three sources: Python's own prose, text files, CoNLL-U.
+"""Documents: Python's own prose, text files, CoNLL-U, TensorFlow Datasets.
 
 Every source yields `Document`s in an order that depends on its input alone.
 Inside `Document.text` a newline ends a paragraph or a sentence, whatever the
@@ -21,7 +21,7 @@ import warnings
 import zlib
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import conllu
+from taskrobust_jax.data import conllu, tfds_text
 
 SOURCES = ("python_docs", "text_files", "conllu")
 
@@ -44,15 +44,20 @@ class Document:
     words: (start, end) character span of every gold word, ascending and
       disjoint, or None.
     tags: the gold universal tag of every word, or None.
+    entities: the type of the named entity that every word is part of,
+      `conllu.NO_ENTITY` for none; None where the source says nothing of them.
   """
 
   text: str
   name: str
   words: tuple[tuple[int, int], ...] | None = None
   tags: tuple[str, ...] | None = None
+  entities: tuple[str, ...] | None = None
 
 
-def read(source: str, path: str) -> Iterator[Document]:
+def read(
+  source: str, path: str, text_feature: str = "text"
+) -> Iterator[Document]:
   """Yields the documents of a source.
 
   Args:
@@ -61,9 +66,12 @@ def read(source: str, path: str) -> Iterator[Document]:
       holds depends on the version of Python), "text_files" (passages: whole
       paragraphs, joined until they have 2,000 characters) or "conllu" (what
       stands between two `# newdoc` marks where the file has them, else a
-      sentence).
+      sentence), or "tfds:NAME" (the examples of a TensorFlow Datasets dataset
+      that is on disk, such as "tfds:wikipedia/20230601.en").
     path: a glob of UTF-8 files, plain, .gz or .xz, read in the order of their
-      names; empty for "python_docs".
+      names; empty for "python_docs"; a split such as "train" or
+      "validation[:10%]" for "tfds:NAME".
+    text_feature: the feature of a "tfds:NAME" that holds the text.
 
   Returns:
     An iterator over documents; problems with a file's content are raised when
@@ -72,22 +80,34 @@ def read(source: str, path: str) -> Iterator[Document]:
   Raises:
     InputError: an unknown source, a glob that matches no file, a file that
       cannot be read or is not UTF-8 (file and byte offset), a CoNLL-U line
-      without 10 columns or with an unknown tag (file and line).
+      without 10 columns or with an unknown tag (file and line), a TFDS dataset
+      without data or without the feature.
   """
-  files = find_files(source, path)
+  files = find_files(source, path, text_feature)
+  if name := _tfds_name(source):
+    examples = tfds_text.documents(name, path, text_feature)
+    return (Document(characters, place) for characters, place in examples)
   if source == "python_docs":
     return iter(_python_docs())
   reader = _text_file if source == "text_files" else _conllu_file
   return itertools.chain.from_iterable(map(reader, files))
 
 
-def find_files(source: str, path: str) -> list[str]:
+def _tfds_name(source: str) -> str:
+  """NAME of "tfds:NAME", "" for other sources."""
+  is_tfds = str(source).startswith(tfds_text.PREFIX)
+  return source.removeprefix(tfds_text.PREFIX) if is_tfds else ""
+
+
+def find_files(source: str, path: str, text_feature: str = "text") -> list[str]:
   """The files that `read` opens, sorted; none for "python_docs"."""
+  if name := _tfds_name(source):
+    return tfds_text.find_files(name, path, text_feature)
   if source not in SOURCES:
     close = difflib.get_close_matches(str(source), SOURCES, 1, 0.4)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise errors.InputError(
-      f"source: {source!r} is not one of {', '.join(SOURCES)}{hint}"
+      f"source: {source!r} is not one of {', '.join(SOURCES)}, tfds:NAME{hint}"
     )
   if source == "python_docs":
     if path:
@@ -190,8 +210,8 @@ def _text_file(file: str) -> Iterator[Document]:
 
 
 def _conllu_file(file: str) -> Iterator[Document]:
-  for line, text, words, tags in conllu.documents(file, _lines(file)):
-    yield Document(text, f"{file}:{line}", words, tags)
+  for line, text, *words in conllu.documents(file, _lines(file)):
+    yield Document(text, f"{file}:{line}", *words)
 
 
 @functools.cache

@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import hashlib
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import part_of_speech, text
+from taskrobust_jax.data import text, vocabulary, words
 
 if TYPE_CHECKING:
   import tokenizers
 
-# A special token's id is its place here.
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-PAD, UNK, CLS, SEP, MASK = range(len(SPECIAL_TOKENS))
-SPECIAL_TOKEN_IDS = {token: i for i, token in enumerate(SPECIAL_TOKENS)}
-
 _MAX_ALPHABET = 1_000
 _VOCABULARY_SIZES = (64, 1_000_000)
+# Training takes time in the square of a word's length, and a word of more than
+# `vocabulary.MAX_WORD_CHARACTERS` is [UNK] anyway. Ten times as much, since
+# some scripts without spaces are cut into characters before that.
+_ENDLESS_WORD = re.compile(r"\w{1001,}")
 # Documents encoded at once: enough to keep the threads of `tokenizers` busy.
 _DOCUMENTS = 256
 
@@ -66,26 +66,25 @@ def train(
   Raises:
     InputError: no text, or a vocabulary_size out of its range.
   """
-  import tokenizers
   from tokenizers import models, trainers
 
   check_vocabulary_size(vocabulary_size)
-  draft = _untrained(models.WordPiece(unk_token="[UNK]"))
+  draft = vocabulary.untrained(models.WordPiece(unk_token="[UNK]"))
   letters = collections.Counter()
   for characters in read_texts():
     letters.update(draft.normalizer.normalize_str(characters))
   letters = {c: n for c, n in letters.items() if not c.isspace()}
   if not letters:
     raise errors.InputError("the training text has no word: 0 seen, at least 1")
-  room = (vocabulary_size - len(SPECIAL_TOKENS)) // 4
+  room = (vocabulary_size - len(vocabulary.SPECIAL_TOKENS)) // 4
   common = sorted(letters, key=lambda letter: (-letters[letter], letter))
   alphabet = sorted(common[: min(room, _MAX_ALPHABET)])
   inner = ["##" + letter for letter in alphabet]
   draft.train_from_iterator(
-    read_texts(),
+    (_ENDLESS_WORD.sub(" ", characters) for characters in read_texts()),
     trainers.WordPieceTrainer(
       vocab_size=vocabulary_size,
-      special_tokens=[*SPECIAL_TOKENS, *alphabet, *inner],
+      special_tokens=[*vocabulary.SPECIAL_TOKENS, *alphabet, *inner],
       initial_alphabet=alphabet,
       limit_alphabet=len(alphabet),
       show_progress=False,
@@ -93,12 +92,12 @@ def train(
   )
   # The draft takes every letter for a special token, which would cut words.
   model = models.WordPiece(
-    draft.get_vocab(), unk_token="[UNK]", max_input_chars_per_word=100
+    draft.get_vocab(),
+    unk_token="[UNK]",
+    max_input_chars_per_word=vocabulary.MAX_WORD_CHARACTERS,
   )
-  tokenizer = _untrained(model)
-  tokenizer.add_special_tokens(
-    [tokenizers.AddedToken(t, special=True) for t in SPECIAL_TOKENS]
-  )
+  tokenizer = vocabulary.untrained(model)
+  vocabulary.add_special_tokens(tokenizer)
   return tokenizer
 
 
@@ -111,17 +110,6 @@ def check_vocabulary_size(vocabulary_size: int) -> None:
     )
 
 
-def _untrained(model) -> "tokenizers.Tokenizer":
-  import tokenizers
-  from tokenizers import decoders, normalizers, pre_tokenizers
-
-  tokenizer = tokenizers.Tokenizer(model)
-  tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-  tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-  tokenizer.decoder = decoders.WordPiece()
-  return tokenizer
-
-
 def save(tokenizer: "tokenizers.Tokenizer", file: str) -> str:
   """Writes tokenizer.json and returns the sha256 of its bytes.
 
@@ -132,31 +120,6 @@ def save(tokenizer: "tokenizers.Tokenizer", file: str) -> str:
   with open(file, "wb") as stream:
     stream.write(data)
   return hashlib.sha256(data).hexdigest()
-
-
-def load(file: str) -> "tokenizers.Tokenizer":
-  """Reads a tokenizer.json.
-
-  Raises:
-    InputError: the file cannot be read, is no tokenizer, or its special tokens
-      have other ids than `SPECIAL_TOKEN_IDS`.
-  """
-  import tokenizers
-
-  try:
-    with open(file, encoding="utf-8") as stream:
-      tokenizer = tokenizers.Tokenizer.from_str(stream.read())
-  except OSError as error:
-    raise errors.InputError(f"{file}: cannot be read: {error}") from error
-  except Exception as error:  # `tokenizers` raises bare Exception.
-    raise errors.InputError(f"{file}: is no tokenizer: {error}") from error
-  for token, expected in SPECIAL_TOKEN_IDS.items():
-    seen = tokenizer.token_to_id(token)
-    if seen != expected:
-      raise errors.InputError(
-        f"{file}: {token} has the id {seen}; it must have {expected}"
-      )
-  return tokenizer
 
 
 def sha256(file: str) -> str:
@@ -181,9 +144,9 @@ def encode(
   no piece and no start.
 
   Args:
-    tokenizer: from `train` or `load`.
+    tokenizer: from `train` or `vocabulary.read`.
     documents: (document, spans [words, 2], tags [words]), the latter two from
-      `part_of_speech.tag`.
+      `tagging.Tagger.tag`.
 
   Yields:
     The pieces of each document, without special tokens, in order.
@@ -191,6 +154,9 @@ def encode(
   documents = iter(documents)
   # A text that speaks of "[MASK]" must not get the id of one.
   tokenizer.encode_special_tokens = True
+  special = vocabulary.special_token_ids(tokenizer, "tokenizer")
+  safe = np.arange(vocabulary.size(tokenizer), dtype=np.int32)
+  safe[list(special.values())] = special["[UNK]"]
   while block := list(itertools.islice(documents, _DOCUMENTS)):
     encodings = tokenizer.encode_batch(
       [document.text for document, _, _ in block], add_special_tokens=False
@@ -198,11 +164,11 @@ def encode(
     for encoding, (_, spans, tags) in zip(encodings, block, strict=True):
       offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
       if len(spans):
-        words = part_of_speech.covering_words(spans, offsets[:, 0])
-        piece_tags = np.where(words < 0, 0, tags[words]).astype(np.int32)
+        of_word = words.covering(spans, offsets[:, 0])
+        piece_tags = np.where(of_word < 0, 0, tags[of_word]).astype(np.int32)
       else:
-        words = np.full(len(offsets), -1)
+        of_word = np.full(len(offsets), -1)
         piece_tags = np.zeros(len(offsets), np.int32)
-      word_starts = np.diff(words, prepend=-2) != 0
-      tokens = np.array(encoding.ids, np.int32)
+      word_starts = np.diff(of_word, prepend=-2) != 0
+      tokens = safe[encoding.ids]
       yield Pieces(tokens, word_starts, piece_tags)

@@ -1,5 +1,6 @@
 """What is hidden of a row: whole words, then BERT's corruption of them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -13,11 +14,30 @@ class Vocabulary(NamedTuple):
     size: V.
     mask_id: Id of [MASK].
     num_special: Ids below this are special and never drawn at random.
+    other_special: Special ids above them, ascending; a vocabulary that was made
+      elsewhere has some (BERT's has its own at 100 to 103).
   """
 
   size: int
   mask_id: int
   num_special: int
+  other_special: tuple[int, ...] = ()
+
+
+def make_vocabulary(
+  size: int, special_token_ids: Mapping[str, int]
+) -> Vocabulary:
+  """The `Vocabulary` with these special tokens.
+
+  Args:
+    size: V.
+    special_token_ids: Of a prepared dataset.
+  """
+  ids = sorted(special_token_ids.values())
+  num_first = sum(number == place for place, number in enumerate(ids))
+  return Vocabulary(
+    size, special_token_ids["[MASK]"], num_first, tuple(ids[num_first:])
+  )
 
 
 def choose_words(
@@ -90,8 +110,13 @@ def corrupt(
   how_key, token_key = jax.random.split(key)
   how = jax.random.uniform(how_key, tokens.shape)
   drawn = jax.random.randint(
-    token_key, tokens.shape, vocabulary.num_special, vocabulary.size
+    token_key,
+    tokens.shape,
+    vocabulary.num_special,
+    vocabulary.size - len(vocabulary.other_special),
   )
+  for special in vocabulary.other_special:  # All others are equally likely.
+    drawn += drawn >= special
   replaced = jnp.where(how < 0.9, drawn, tokens)
   replaced = jnp.where(how < 0.8, vocabulary.mask_id, replaced)
   return jnp.where(is_chosen, replaced, tokens)

@@ -10,6 +10,26 @@ from taskrobust_jax.errors import InputError
 CONTEXT = -1  # Task of a tag that no group holds: seen, never predicted.
 
 
+def groups_of(
+  groups: Mapping[str, Sequence[str]],
+  tag_names: Sequence[str],
+  tag_counts: Mapping[str, int],
+) -> dict[str, Sequence[str]]:
+  """The groups of a config; where it has none, each tag that has words is one.
+
+  Args:
+    groups: Task name -> tags, or nothing.
+    tag_names: Name of every tag id.
+    tag_counts: Words of each tag in the training data.
+
+  Returns:
+    Task name -> tags.
+  """
+  if groups:
+    return dict(groups)
+  return {tag: (tag,) for tag in tag_names[1:] if tag_counts.get(tag, 0)}
+
+
 def task_of_tag(
   groups: Mapping[str, Sequence[str]],
   tag_names: Sequence[str],
@@ -18,7 +38,7 @@ def task_of_tag(
   """The table from tag ids to tasks.
 
   Args:
-    groups: Task name -> tags.
+    groups: Task name -> tags; see `groups_of`.
     tag_names: Name of every tag id.
     tag_counts: Words of each tag in the training data.
 

@@ -1,9 +1,9 @@
-"""Masked language modelling, one task for each group of parts of speech.
+"""Masked language modelling in K tasks, which differ in what they hide.
 
-Task k masks words of group k only and recovers them from all the others. A
-*budget* says which rows of the global batch serve which task in training (see
-`MaskedLanguage`); in evaluation every row serves every task. The paper's groups
-could not be read: the groups are the caller's.
+In the paper's case task k hides words of one group of parts of speech and
+recovers them from all the others (its groups could not be read: they are the
+caller's). A *budget* says which rows of the global batch serve which task in
+training (see `MaskedLanguage`); in evaluation every row serves every task.
 """
 
 from collections.abc import Callable
@@ -15,21 +15,16 @@ from typing import Any, NamedTuple
 from einops import rearrange
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.tasks.corruption import Vocabulary, choose_words, corrupt
-from taskrobust_jax.tasks.groups import CONTEXT, task_of_tag
+from taskrobust_jax.tasks.hiding import Hiding
 from taskrobust_jax.tasks.rows_by_weight import (
   assign_rows,
   check_rows,
   default_min_rows,
 )
 from taskrobust_jax.tasks.suite import TaskSums
-
-# What a suite is made of, from one place.
-__all__ = ("BUDGETS", "MaskedLanguage", "Vocabulary", "task_of_tag")
 
 BUDGETS = ("rows", "every_row", "one_input", "rows_by_weight")
 
@@ -64,7 +59,7 @@ class MaskedLanguage:
     "one_input": One corruption of a row serves all tasks: words of any group
       are drawn together, as in ordinary masking, and the loss is split by the
       group of each target. B passes. Words of other groups are hidden too, and
-      targets of a task are as frequent as its words.
+      targets of a task are as frequent as its words. For a `WordGroups`.
     "rows_by_weight": The rows of a task follow the adversary's weights (see
       `rows_by_weight.assign_rows`), so that concentrated weights throw no rows
       away. B passes. The gradient stays sum_k q_k grad L_k, whose mean over
@@ -76,13 +71,7 @@ class MaskedLanguage:
   Attributes:
     apply: (params, tokens, segment_ids, positions, targets_at, dropout_key) ->
       logits [B, M, V] f32.
-    task_names: K names, in the order of `tag_tasks`.
-    tag_tasks: [tags] int32, from `task_of_tag`.
-    vocabulary: Of the tokens.
-    max_predictions: M, the most pieces predicted in a row.
-    word_fraction: In (0, 1], the share of a row's words of the group (of all
-      groups for "one_input") that are predicted. 1 leaves it to
-      `max_predictions`.
+    hiding: What the tasks hide of a row.
     budget: One of `BUDGETS`.
     min_rows: Of "rows_by_weight" alone: the fewest rows of a task, in
       [1, B / K]; `None` for max(1, B // (16 K)).
@@ -92,11 +81,7 @@ class MaskedLanguage:
   """
 
   apply: Callable[..., jax.Array]
-  task_names: tuple[str, ...]
-  tag_tasks: np.ndarray
-  vocabulary: Vocabulary
-  max_predictions: int
-  word_fraction: float = 0.5
+  hiding: Hiding
   budget: str = "rows"
   min_rows: int | None = None
 
@@ -106,6 +91,11 @@ class MaskedLanguage:
       hint = f"; did you mean {close[0]!r}?" if close else "."
       raise InputError(
         f"budget must be one of {', '.join(BUDGETS)}, got {self.budget!r}{hint}"
+      )
+    if self.budget == "one_input" and not self.hiding.splits_rows:
+      raise InputError(
+        "budget 'one_input' splits a row's words by task, which "
+        f"{type(self.hiding).__name__} cannot; take 'rows' or 'every_row'"
       )
     if self.min_rows is None:
       return
@@ -119,6 +109,10 @@ class MaskedLanguage:
       raise InputError(
         f"min_rows must be a whole number >= 1, got {self.min_rows!r}"
       )
+
+  @property
+  def task_names(self) -> tuple[str, ...]:
+    return self.hiding.task_names
 
   @property
   def uses_task_weights(self) -> bool:
@@ -303,25 +297,16 @@ class MaskedLanguage:
     Returns:
       (inputs [L], targets_at [M], targets [M], is_target [M], their tasks [M]).
     """
-    word_key, corrupt_key = jax.random.split(key)
-    row_tasks = jnp.asarray(self.tag_tasks)[row["tags"]]
-    is_candidate = row_tasks != CONTEXT if task is None else row_tasks == task
-    is_chosen = choose_words(
-      word_key,
-      row["word_starts"] > 0,
-      is_candidate,
-      self.word_fraction,
-      self.max_predictions,
-    )
-    inputs = corrupt(corrupt_key, row["tokens"], is_chosen, self.vocabulary)
+    hidden = self.hiding(task, row, key)
     # The chosen places first, in order; what follows them is no target.
-    targets_at = jnp.argsort(~is_chosen, stable=True)[: self.max_predictions]
+    targets_at = jnp.argsort(~hidden.is_chosen, stable=True)
+    targets_at = targets_at[: self.hiding.max_predictions]
     return (
-      inputs,
+      hidden.inputs,
       targets_at,
       row["tokens"][targets_at],
-      is_chosen[targets_at],
-      row_tasks[targets_at],
+      hidden.is_chosen[targets_at],
+      hidden.tasks[targets_at],
     )
 
 

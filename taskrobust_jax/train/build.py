@@ -34,6 +34,7 @@ class Experiment(NamedTuple):
   """All that the loop needs; nothing in it has been computed yet.
 
   Attributes:
+    suite: The tasks.
     task_names: K names.
     identity: JSON values that must be equal for a run to be continued.
     num_steps: Of the whole run.
@@ -56,6 +57,7 @@ class Experiment(NamedTuple):
       training ends; 0 for never.
   """
 
+  suite: TaskSuite
   task_names: tuple[str, ...]
   identity: dict[str, Any]
   num_steps: int
@@ -162,6 +164,7 @@ def build(
     num_batches=1 + len(held_out),
   )
   return Experiment(
+    suite=suite,
     task_names=tuple(suite.task_names),
     identity=identity,
     num_steps=config.num_steps,

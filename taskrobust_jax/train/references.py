@@ -39,11 +39,15 @@ class References(NamedTuple):
   Attributes:
     made_from: What must be equal for a run to be compared with them.
     curves: "train" and "held_out" -> `Curve`.
+    shares: [K], of all targets; () where it was not measured.
+    cosines: [K, K], of the tasks' gradients; () where it was not measured.
     digest: sha256 of the file.
   """
 
   made_from: dict[str, Any]
   curves: dict[str, Curve]
+  shares: tuple[float, ...] = ()
+  cosines: tuple[tuple[float, ...], ...] = ()
   digest: str = ""
 
 
@@ -53,7 +57,7 @@ def made_from(
   """What the losses of a run can only be compared under.
 
   Args:
-    config: Of the run; its `model` and `tasks`.
+    config: Of the run; its `model`, `tasks` and `data.tagger`.
     tokenizer: Its digest.
     task_names: K names.
 
@@ -68,6 +72,7 @@ def made_from(
     "model": model,
     "tasks": {k: v for k, v in config["tasks"].items() if k not in budget},
     "task_names": list(task_names),
+    "tagger": config["data"]["tagger"],
     "tokenizer": tokenizer,
   }
   return json.loads(json.dumps(values))
@@ -84,6 +89,8 @@ def write(path: pathlib.Path, references: References) -> None:
     "curves": {
       name: curve._asdict() for name, curve in references.curves.items()
     },
+    "shares": references.shares,
+    "cosines": references.cosines,
   }
   temporary = path.with_name(f"{path.name}.tmp")
   try:
@@ -110,11 +117,28 @@ def read(path: pathlib.Path) -> References:
       name: _curve(name, content["curves"][name], num_tasks) for name in CURVES
     }
     return References(
-      content["made_from"], curves, hashlib.sha256(text).hexdigest()
+      content["made_from"],
+      curves,
+      _finite("shares", content["shares"], (num_tasks,)),
+      _finite("cosines", content["cosines"], (num_tasks, num_tasks)),
+      hashlib.sha256(text).hexdigest(),
     )
   except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
     problem = f"it has no {error}" if isinstance(error, KeyError) else error
     raise InputError(f"references {path} cannot be read: {problem}") from error
+
+
+def _finite(name, values, shape) -> tuple:
+  """Checked numbers of a shape, or () for none."""
+  if values == []:
+    return ()
+  table = np.asarray(values, np.float64)
+  if table.shape != shape or not np.isfinite(table).all():
+    size = " x ".join(map(str, shape))
+    raise ValueError(f"{name} must be {size} finite numbers")
+  if table.ndim == 1:
+    return tuple(table.tolist())
+  return tuple(map(tuple, table.tolist()))
 
 
 def _curve(name, values, num_tasks) -> Curve:
@@ -123,9 +147,5 @@ def _curve(name, values, num_tasks) -> Curve:
     raise ValueError(f"the steps of {name} must be whole numbers")
   if min(steps) < 0 or any(b <= a for a, b in itertools.pairwise(steps)):
     raise ValueError(f"the steps of {name} must increase from 0 or more")
-  table = np.asarray(losses, np.float64)
-  if table.shape != (len(steps), num_tasks) or not np.isfinite(table).all():
-    raise ValueError(
-      f"the losses of {name} must be {len(steps)} x {num_tasks} finite numbers"
-    )
-  return Curve(tuple(steps), tuple(map(tuple, table.tolist())))
+  found = _finite(f"the losses of {name}", losses, (len(steps), num_tasks))
+  return Curve(tuple(steps), found)

@@ -15,11 +15,12 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
-from taskrobust_jax.tasks.masked_language import (
-  MaskedLanguage,
-  Vocabulary,
-  task_of_tag,
-)
+from taskrobust_jax.tasks import denoisers
+from taskrobust_jax.tasks.corruption import make_vocabulary
+from taskrobust_jax.tasks.denoisers import Denoisers
+from taskrobust_jax.tasks.groups import groups_of, task_of_tag
+from taskrobust_jax.tasks.hiding import Hiding, WordGroups
+from taskrobust_jax.tasks.masked_language import MaskedLanguage
 from taskrobust_jax.train import references
 from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.optimizer import make_optimizer, warmup_linear
@@ -68,19 +69,28 @@ def masked_language(
     ),
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
-  groups = tasks.groups.to_dict()
-  special = info.special_token_ids
   return init_params, MaskedLanguage(
-    apply=apply,
+    apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
+  )
+
+
+def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
+  """What the tasks of a config hide."""
+  vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
+  if tasks.hiding == "denoisers":
+    return Denoisers(vocabulary, denoisers.max_predictions(info.row_length))
+  if tasks.hiding != "word_groups":
+    raise InputError(
+      f"tasks.hiding must be word_groups or denoisers, got {tasks.hiding!r}"
+    )
+  counts = info.tag_counts["train"]
+  groups = groups_of(tasks.groups.to_dict(), info.tag_names, counts)
+  return WordGroups(
     task_names=tuple(groups),
-    tag_tasks=task_of_tag(groups, info.tag_names, info.tag_counts["train"]),
-    vocabulary=Vocabulary(
-      info.vocabulary_size, special["[MASK]"], max(special.values()) + 1
-    ),
+    tag_tasks=task_of_tag(groups, info.tag_names, counts),
+    vocabulary=vocabulary,
     max_predictions=max(1, round(tasks.max_share * info.row_length)),
     word_fraction=tasks.word_fraction,
-    budget=tasks.budget,
-    min_rows=tasks.min_rows or None,
   )
 
 

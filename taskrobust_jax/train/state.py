@@ -43,7 +43,13 @@ def initial_state(
   return TrainState(jnp.zeros([], jnp.int32), params, opt_state, averages)
 
 
-_STREAMS = {"init": 0, "train": 1, "evaluate": 2, "adversary": 3}
+_STREAMS = {
+  "init": 0,
+  "train": 1,
+  "evaluate": 2,
+  "adversary": 3,
+  "similarity": 4,
+}
 
 
 def stream(name: str, seed: int) -> jax.Array:

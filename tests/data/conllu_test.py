@@ -1,15 +1,14 @@
 """The text of CoNLL-U files, its words' spans, and bad lines."""
 
 import gzip
-import pathlib
 import re
 
 import pytest
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import text
+from tests.data import real
 
-EWT = pathlib.Path(__file__).parents[3] / "shared/data/ud_english_ewt"
 WORD = "{}\t{}\tx\t{}\tX\t_\t0\troot\t_\t{}\n"
 
 
@@ -47,9 +46,9 @@ def test_conllu_documents_are_those_marked(tmp_path):
   assert documents[0].words == ((0, 3), (4, 7))
 
 
-@pytest.mark.skipif(not EWT.exists(), reason=f"{EWT} is absent")
+@real.needs_ewt
 def test_conllu_text_is_the_treebanks_own():
-  file = EWT / "dev.conllu.gz"
+  file = real.EWT / "dev.conllu.gz"
   lines = gzip.open(file, "rt", encoding="utf-8").read().splitlines()
   expected = [x.removeprefix("# text = ") for x in lines if x[:8] == "# text ="]
   documents = list(text.read("conllu", str(file)))

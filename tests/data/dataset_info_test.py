@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import pytest
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import dataset_info, part_of_speech, wordpiece
+from taskrobust_jax.data import dataset_info, part_of_speech, vocabulary
 
 INFO = dataset_info.DatasetInfo(
   schema_version=dataset_info.SCHEMA_VERSION,
@@ -17,15 +17,17 @@ INFO = dataset_info.DatasetInfo(
   row_length=16,
   vocabulary_size=128,
   tag_names=part_of_speech.TAG_NAMES,
-  special_token_ids=wordpiece.SPECIAL_TOKEN_IDS,
+  special_token_ids=vocabulary.SPECIAL_TOKEN_IDS,
   rows={"train": 3, "eval": 1},
   tokens={"train": 40, "eval": 9},
   tag_counts={"train": {"NOUN": 4}, "eval": {}},
   padding_share={"train": 0.25, "eval": 0.5},
   tokenizer_sha256="0",
+  shard_rows={"train": (2, 1), "eval": (1,)},
+  shard_digests={"train": ("a", "b"), "eval": ("c",)},
   digest="1",
   arguments={"source": "python_docs"},
-  inputs={"a.txt": 3},
+  inputs={"a.txt": "0f"},
   versions={"python": "3.11"},
 )
 JSON = st.recursive(
@@ -51,7 +53,7 @@ def test_what_is_written_is_read(tmp_path):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"schema_version": 2}, "schema_version is 2; this program reads 1"),
+    ({"schema_version": 1}, "schema_version is 1; this program reads 2"),
     ({"schema_version": None}, "schema_version is None"),
     ({"rows": {"train": "3", "eval": 1}}, r"rows\['train'\] is '3'.*whole"),
     ({"rows": {"train": -3, "eval": 1}}, r"rows\['train'\] is -3"),
@@ -62,6 +64,16 @@ def test_what_is_written_is_read(tmp_path):
     ({"tag_names": "NOUN"}, "tag_names is 'NOUN'; it must be a list"),
     ({"tag_names": ["_", "_"]}, "tag_names is"),
     ({"special_token_ids": {"[PAD]": 1}}, "special_token_ids is"),
+    (
+      {"special_token_ids": vocabulary.SPECIAL_TOKEN_IDS | {"[CLS]": 128}},
+      "special_token_ids is",
+    ),
+    (
+      {"special_token_ids": vocabulary.SPECIAL_TOKEN_IDS | {"[CLS]": 3}},
+      "special_token_ids is",
+    ),
+    ({"shard_rows": {"train": [2], "eval": [1]}}, "shard_rows is"),
+    ({"shard_digests": {"train": ["a"], "eval": ["c"]}}, "shard_digests is"),
     ({"vocabulary_size": 5}, "vocabulary_size is 5"),
     ({"padding_share": {"train": 1e999, "eval": 0}}, "must be a finite number"),
     ({"tag_counts": {"train": {"NOON": 4}, "eval": {}}}, "tag_counts is"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import packing, wordpiece
+from taskrobust_jax.data import packing, vocabulary, wordpiece
 
 
 @st.composite
@@ -52,8 +52,8 @@ def test_every_piece_is_there_once_with_its_word(corpus, length, open_rows):
       assert start == previous
       previous = end
       assert end - start >= 3
-      assert row["tokens"][start] == wordpiece.CLS
-      assert row["tokens"][end - 1] == wordpiece.SEP
+      assert row["tokens"][start] == vocabulary.SPECIAL_TOKEN_IDS["[CLS]"]
+      assert row["tokens"][end - 1] == vocabulary.SPECIAL_TOKEN_IDS["[SEP]"]
       assert row["positions"][start:end].tolist() == list(range(end - start))
       for name in ("word_starts", "tags"):
         assert row[name][start] == row[name][end - 1] == 0
@@ -99,6 +99,15 @@ def test_short_documents_fill_rows():
   rows = list(packing.pack(corpus, 128))
   padding = np.mean([row["segment_ids"] == 0 for row in rows])
   assert padding < 0.02
+
+
+def test_special_tokens_have_the_ids_of_the_vocabulary():
+  ones = np.ones(3, np.int32)
+  ids = {"[PAD]": 9, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103}
+  pieces = wordpiece.Pieces(7 * ones, ones > 0, ones)
+  (row,) = packing.pack([pieces], 8, special_token_ids=ids)
+  assert row["tokens"].tolist() == [101, 7, 7, 7, 102, 9, 9, 9]
+  assert row["segment_ids"].tolist() == [1] * 5 + [0] * 3
 
 
 def test_memory_is_flat():

@@ -1,21 +1,16 @@
 """Spans, tags, and how the pattern tagger stands against gold."""
 
-import pathlib
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import part_of_speech, text
-
-EWT = pathlib.Path(__file__).parents[3] / "shared/data/ud_english_ewt"
+from tests.data import real
 
 
 def tagged(characters):
   document = text.Document(characters, "x")
-  spans, tags = part_of_speech.tag(document, "pattern")
+  spans, tags = part_of_speech.Pattern().tag(document)
   names = [part_of_speech.TAG_NAMES[i] for i in tags]
   return [(characters[a:b], n) for (a, b), n in zip(spans, names, strict=True)]
 
@@ -51,29 +46,11 @@ def test_a_sentences_first_word_is_looked_up_in_lower_case():
   assert [tag for word, tag in words if word == "Gently"] == ["ADV", "ADV"]
 
 
-@settings(deadline=None)  # The first call loads the lexicon.
-@given(st.text(st.characters(codec="utf-8"), max_size=60))
-def test_every_character_but_space_belongs_to_one_word(characters):
-  document = text.Document(characters, "x")
-  spans, tags = part_of_speech.tag(document, "pattern")
-  assert spans.dtype == tags.dtype == np.int32
-  assert spans.shape == (len(tags), 2)
-  covered = [i for a, b in spans for i in range(a, b)]
-  assert covered == [i for i, c in enumerate(characters) if not c.isspace()]
-  assert ((tags >= 1) & (tags <= 17)).all()
-
-
 def test_gold_takes_the_documents_own():
   document = text.Document("no dogs", "x", ((0, 2), (3, 7)), ("DET", "NOUN"))
-  spans, tags = part_of_speech.tag(document, "gold")
+  spans, tags = part_of_speech.Gold().tag(document)
   assert spans.tolist() == [[0, 2], [3, 7]]
   assert tags.tolist() == [6, 8]
-
-
-def test_covering_words():
-  spans = np.array([[0, 2], [4, 6]])
-  words = part_of_speech.covering_words(spans, np.arange(7))
-  assert words.tolist() == [0, 0, -1, -1, 1, 1, -1]
 
 
 def test_confusion_and_its_table():
@@ -84,17 +61,18 @@ def test_confusion_and_its_table():
   assert counts[6, 2] == counts[8, 12] == 1
   table = part_of_speech.agreement_table(counts).splitlines()
   assert table[1].split() == ["nouns", "1", "1.000", "0.000"]
+  assert table[-1].split() == ["all", "2", "0.000"]
   empty = part_of_speech.confusion(document, spans[:0], tags[:0])
   assert empty[6, 0] == empty[8, 0] == 1
 
 
-@pytest.mark.skipif(not EWT.exists(), reason=f"{EWT} is absent")
+@real.needs_ewt
 def test_pattern_tagger_agrees_with_gold_as_measured():
   counts = 0
-  for document in text.read("conllu", str(EWT / "dev.conllu.gz")):
-    spans, tags = part_of_speech.tag(document, "pattern")
+  for document in text.read("conllu", str(real.EWT / "dev.conllu.gz")):
+    spans, tags = part_of_speech.Pattern().tag(document)
     counts = counts + part_of_speech.confusion(document, spans, tags)
-  lines = part_of_speech.agreement_table(counts).splitlines()[1:]
+  lines = part_of_speech.agreement_table(counts).splitlines()[1:-1]
   found = {line[:16].strip(): float(line.split()[-2]) for line in lines}
   floors = {"nouns": 0.94, "verbs": 0.88, "modifiers": 0.80, "other": 0.95}
   floors["function_words"] = 0.96
@@ -102,7 +80,7 @@ def test_pattern_tagger_agrees_with_gold_as_measured():
 
 
 def test_bad_input_names_itself():
-  with pytest.raises(errors.InputError, match="'golden' is not one of pattern"):
-    part_of_speech.tag(text.Document("a", "x"), "golden")
   with pytest.raises(errors.InputError, match="book:7 has no gold tags"):
-    part_of_speech.tag(text.Document("a", "book:7"), "gold")
+    part_of_speech.Gold().tag(text.Document("a", "book:7"))
+  with pytest.raises(errors.InputError, match="tagger_path: 'x', but this"):
+    part_of_speech.Gold("x")

@@ -1,5 +1,6 @@
 """Rows come back as written, by us and by TFDS; foreign data is refused."""
 
+import json
 import sys
 import threading
 
@@ -7,7 +8,14 @@ import numpy as np
 import pytest
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import packing, record_writer, records, wordpiece
+from taskrobust_jax.data import (
+  packing,
+  part_of_speech,
+  records,
+  shards,
+  vocabulary,
+  wordpiece,
+)
 
 LENGTH = 16
 TOKENIZER = wordpiece.train(lambda: ["some words of text"], 64)
@@ -17,29 +25,47 @@ def make_rows(count, seed=0):
   rng = np.random.default_rng(seed)
   rows = []
   for _ in range(count):
-    row = {n: rng.integers(0, 18, LENGTH, np.int32) for n in packing.FEATURES}
+    row = {n: rng.integers(0, 16, LENGTH, np.int32) for n in packing.FEATURES}
+    row["word_starts"] %= 2
     # Zeros at the end are bytes that a careless decoder strips.
     rows.append({name: np.append(v[:-3], [0] * 3) for name, v in row.items()})
   return [{n: v.astype(np.int32) for n, v in row.items()} for row in rows]
 
 
-def write(folder, train, held_out, tokenizer=TOKENIZER):
-  with record_writer.Writer(str(folder), LENGTH, tokenizer) as writer:
-    for row in train:
-      writer.write("train", row)
-    for row in held_out:
-      writer.write("eval", row)
-    return writer.finish(
-      source="s", tagger="t", arguments={}, inputs={}, versions={}
-    )
+def write(folder, train, held_out, tokenizer=TOKENIZER, rows_a_shard=99):
+  folder.mkdir(exist_ok=True)
+  digest = wordpiece.save(tokenizer, str(folder / "tokenizer.json"))
+  counts = {}
+  for split, rows in (("train", train), ("eval", held_out)):
+    parts = [
+      rows[i : i + rows_a_shard] for i in range(0, len(rows), rows_a_shard)
+    ]
+    counts[split] = [
+      shards.write_shard(
+        str(folder / shards.file_name(split, i, len(parts))), part, 18
+      )
+      for i, part in enumerate(parts)
+    ]
+  return shards.finish(
+    str(folder),
+    counts,
+    row_length=LENGTH,
+    tag_names=part_of_speech.TAG_NAMES,
+    tokenizer_sha256=digest,
+    vocabulary_size=vocabulary.size(tokenizer),
+    special_token_ids=vocabulary.SPECIAL_TOKEN_IDS,
+    source="s",
+    tagger="t",
+    arguments={},
+    inputs={},
+    versions={},
+  )
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
   folder = tmp_path_factory.mktemp("data")
-  record_writer._ROWS_A_SHARD, kept = 20, record_writer._ROWS_A_SHARD
-  write(folder, make_rows(50), make_rows(7, seed=1))
-  record_writer._ROWS_A_SHARD = kept
+  write(folder, make_rows(50), make_rows(7, seed=1), rows_a_shard=20)
   return folder
 
 
@@ -81,21 +107,61 @@ def test_info_counts_what_was_written(folder):
   assert info.vocabulary_size == TOKENIZER.get_vocab_size()
 
 
-def test_digest_is_that_of_the_rows_whatever_the_shards(folder, tmp_path):
+def test_digest_is_that_of_rows_shards_and_tokenizer(folder, tmp_path):
   dataset = records.open_dataset(str(folder))
-  assert dataset.compute_digest() == dataset.info.digest
-  info = write(tmp_path / "same", make_rows(50), make_rows(7, seed=1))
-  assert info.digest == dataset.info.digest
-  rows = make_rows(50)
-  others = {
-    "swapped": ([rows[1], rows[0], *rows[2:]], make_rows(7, seed=1)),
-    "moved": (rows[:-1], [rows[-1], *make_rows(7, seed=1)]),
-  }
-  digests = {write(tmp_path / k, *v).digest for k, v in others.items()}
+  assert dataset.verify() == dataset.info.digest
+  assert dataset.info.shard_rows == {"train": (20, 20, 10), "eval": (7,)}
+  rows, held_out = make_rows(50), make_rows(7, seed=1)
+  same = write(tmp_path / "same", rows, held_out, rows_a_shard=20)
+  assert same.digest == dataset.info.digest
   tokenizer = wordpiece.train(lambda: ["other words"], 64)
-  held_out = make_rows(7, seed=1)
-  digests.add(write(tmp_path / "t", rows, held_out, tokenizer).digest)
-  assert len({*digests, info.digest}) == 4
+  others = {
+    "swapped": ([rows[1], rows[0], *rows[2:]], held_out),
+    "moved": (rows[:-1], [rows[-1], *held_out]),
+    "tokenizer": (rows, held_out, tokenizer),
+  }
+  digests = {
+    write(tmp_path / k, *v, rows_a_shard=20).digest for k, v in others.items()
+  }
+  digests.add(write(tmp_path / "shards", rows, held_out).digest)
+  assert len({*digests, same.digest}) == 5
+
+
+def test_verify_names_the_first_bad_shard(tmp_path):
+  write(tmp_path, make_rows(50), make_rows(7), rows_a_shard=20)
+  dataset = records.open_dataset(str(tmp_path))
+  # Rows of the right shape that are others: only the digest can tell.
+  path = str(tmp_path / shards.file_name("train", 1, 3))
+  shards.write_shard(path, make_rows(20, seed=5), 18)
+  with pytest.raises(errors.InputError, match="shard 1 of 3 of train is dam"):
+    dataset.verify()
+  (tmp_path / shards.file_name("train", 1, 3)).write_bytes(b"x" * 9_000)
+  with pytest.raises(errors.InputError, match=r"shard . of 3 of train: .*can"):
+    dataset.verify()
+
+
+@pytest.mark.parametrize(
+  ("name", "value"),
+  [
+    ("tokens", 64),
+    ("tokens", -1),
+    ("tags", 18),
+    ("positions", LENGTH),
+    ("segment_ids", LENGTH + 1),
+    ("word_starts", 2),
+  ],
+)
+def test_an_id_out_of_range_is_refused(tmp_path, name, value):
+  rows = make_rows(3)
+  rows[1] = {**rows[1], name: np.full(LENGTH, value, np.int32)}
+  rows[1]["word_starts"] = np.minimum(rows[1]["word_starts"], 2)
+  if name == "tags":
+    rows[1]["word_starts"][:] = 0  # Not counted when it is written.
+  write(tmp_path, rows, make_rows(1))
+  source = records.open_dataset(str(tmp_path)).split("train")
+  source.read([0, 2])
+  with pytest.raises(errors.InputError, match=f"has {value} in {name}; 0 to"):
+    source.read([0, 1])
 
 
 def test_threads_read_what_one_reads(folder):
@@ -165,7 +231,10 @@ def test_damaged_files_are_an_input_error(tmp_path, damage):
     (tmp_path / "dataset_info.json").write_text("{}")
   else:
     file = tmp_path / "dataset.json"
-    file.write_text(file.read_text().replace('"train": 50', '"train": 51'))
+    data = json.loads(file.read_text())
+    data["rows"]["train"] = 51
+    data["shard_rows"]["train"] = [51]
+    file.write_text(json.dumps(data))
   dataset = records.open_dataset(str(tmp_path))
   with pytest.raises(errors.InputError, match=str(tmp_path)):
     dataset.split("train").read(range(50))

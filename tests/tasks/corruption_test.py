@@ -6,7 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taskrobust_jax.tasks.corruption import choose_words, corrupt
+from taskrobust_jax.tasks.corruption import (
+  choose_words,
+  corrupt,
+  make_vocabulary,
+)
 from tests.tasks.small import VOCABULARY
 
 jitted_choice = jax.jit(choose_words, static_argnums=3)
@@ -69,3 +73,20 @@ def test_corruption_is_80_10_10():
   np.testing.assert_allclose((changed == 7).mean(), 0.1 + 0.1 / 45, atol=0.01)
   assert changed[changed != 4].min() >= 5
   assert changed.max() == 49
+
+
+def test_any_token_but_a_special_one_is_drawn_equally():
+  ids = {"[PAD]": 0, "[UNK]": 5, "[CLS]": 6, "[SEP]": 2, "[MASK]": 11}
+  vocabulary = make_vocabulary(12, ids)
+  assert vocabulary == (12, 11, 1, (2, 5, 6, 11))
+  tokens = jnp.full(200_000, 3)
+  found = corrupt(jax.random.key(0), tokens, tokens > 0, vocabulary)
+  counts = np.bincount(found, minlength=12) / len(tokens)
+  assert not counts[[0, 2, 5, 6]].any()
+  np.testing.assert_allclose(counts[11], 0.8, atol=0.01)
+  np.testing.assert_allclose(counts[[1, 4, 7, 8, 9, 10]], 0.1 / 7, atol=0.002)
+
+
+def test_a_vocabulary_trained_here_has_its_special_tokens_first():
+  ids = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4}
+  assert make_vocabulary(50, ids) == VOCABULARY

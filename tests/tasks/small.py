@@ -8,11 +8,10 @@ import numpy as np
 from taskrobust_jax.models import bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
-from taskrobust_jax.tasks.masked_language import (
-  MaskedLanguage,
-  Vocabulary,
-  task_of_tag,
-)
+from taskrobust_jax.tasks.corruption import Vocabulary
+from taskrobust_jax.tasks.groups import task_of_tag
+from taskrobust_jax.tasks.hiding import WordGroups
+from taskrobust_jax.tasks.masked_language import MaskedLanguage
 
 VOCABULARY = Vocabulary(size=50, mask_id=4, num_special=5)
 TAGS = ("_", "NOUN", "VERB", "ADJ")
@@ -55,15 +54,14 @@ def model():
 def suite_of(
   groups=GROUPS, max_predictions=4, word_fraction=0.5, apply=None, **budget
 ):
-  return MaskedLanguage(
-    apply or model()[1],
+  hiding = WordGroups(
     tuple(groups),
     task_of_tag(groups, TAGS, COUNTS),
     VOCABULARY,
     max_predictions,
     word_fraction,
-    **budget,
   )
+  return MaskedLanguage(apply or model()[1], hiding, **budget)
 
 
 def losses_of(suite, *arguments):

@@ -83,7 +83,7 @@ def test_building_a_good_config_compiles_no_program_of_the_run(compiled):
     ("tasks.word_fraction", 0.0, "tasks.word_fraction must be in (0, 1]"),
     ("tasks.word_fraction", NAN, "tasks.word_fraction must be in (0, 1]"),
     ("tasks.max_share", 1.5, "tasks.max_share must be in (0, 1], got 1.5"),
-    ("tasks.groups", {}, "must name at least one task, got none"),
+    ("tasks.groups", {"a": ()}, "group 'a' () matches no word"),
     ("tasks.groups", {"a": ("VREB",)}, "tag 'VREB'; did you mean 'VERB'?"),
     (
       "tasks.groups",

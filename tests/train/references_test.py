@@ -134,6 +134,8 @@ def test_speed_may_differ(tmp_path):
       "finite numbers",
     ),
     (lambda c: c.update(made_from=3), "cannot be read"),
+    (lambda c: c.update(shares=[1, 2]), "shares must be 3 finite"),
+    (lambda c: c.update(cosines=[[1, 2]]), "cosines must be 3 x 3 finite"),
   ],
 )
 def test_a_file_that_is_none_is_named(tmp_path, change, message):

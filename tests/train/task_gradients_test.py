@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.train import build
-from taskrobust_jax.train.task_gradients import vjp_and_norms
+from taskrobust_jax.train.task_gradients import (
+  shares_and_cosines,
+  vjp_and_norms,
+)
 from tests.tasks.budgets_test import PARAMS, light_suite_of
 from tests.tasks.small import random_batch
 from tests.train import toy
@@ -77,3 +80,25 @@ def test_a_step_on_eight_devices_follows_its_norms():
   assert (moved > 0.02).any()
   assert np.isfinite(seen).all()
   np.testing.assert_allclose(np.sum(seen, 1), 1.0, rtol=1e-6)
+
+
+class Aimed:
+  """Tasks whose gradients are known: along x, against x, along y."""
+
+  task_names = ("with", "against", "across")
+
+  def per_task_losses(self, params, batch, rng):
+    x, y = params["x"], params["y"]
+    scale = batch["scale"][0]
+    losses = jnp.stack([scale * x.sum(), -3 * x.sum(), y + x[0]])
+    return losses, jnp.array([2.0, 1.0, 5.0])
+
+
+def test_shares_and_cosines_say_how_alike_tasks_are():
+  params = {"x": jnp.zeros(2), "y": jnp.float32(0)}
+  batches = [{"scale": np.full(1, s, np.float32)} for s in (1.0, 5.0)]
+  shares, cosines = shares_and_cosines(Aimed(), params, batches, seed=0)
+  np.testing.assert_allclose(shares, [0.25, 0.125, 0.625])
+  np.testing.assert_allclose(
+    cosines, [[1, -1, 0.5], [-1, 1, -0.5], [0.5, -0.5, 1]], atol=1e-6
+  )

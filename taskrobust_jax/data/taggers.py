@@ -1,0 +1,66 @@
+"""The taggers by name; `tagging.py` says how to add one."""
+
+import difflib
+
+from taskrobust_jax import errors
+from taskrobust_jax.data import (
+  entities,
+  instances,
+  part_of_speech,
+  perceptron,
+  quantiles,
+  tagging,
+)
+
+TAGGERS: dict[str, type[tagging.Tagger]] = {
+  "perceptron": perceptron.Perceptron,
+  "pattern": part_of_speech.Pattern,
+  "gold": part_of_speech.Gold,
+  "named_entity": entities.NamedEntity,
+  "word_frequency": quantiles.WordFrequency,
+  "sentence_length": quantiles.SentenceLength,
+  "domain": instances.Domain,
+  "tfidf_cluster": instances.TfidfCluster,
+}
+# These give all words of a document one tag.
+OF_DOCUMENTS = ("domain", "tfidf_cluster")
+
+
+def make(name: str, path: str = "") -> tagging.Tagger:
+  """Makes a tagger.
+
+  Args:
+    name: a key of `TAGGERS`, and :NUMBER of tags for those that are `Numbered`
+      (4 if it is left out).
+    path: the file it reads, for those that read one.
+
+  Raises:
+    InputError: an unknown name, or a number or path that does not fit the
+      tagger.
+  """
+  kind, arguments = check(name)
+  return kind(path, *arguments)
+
+
+def check(name: str) -> tuple[type[tagging.Tagger], tuple[int, ...]]:
+  """The class of a tagger's name, and the number in it if there is one.
+
+  Raises:
+    InputError: as `make`, whatever the path.
+  """
+  name, has_number, number = str(name).partition(":")
+  if name not in TAGGERS:
+    close = difflib.get_close_matches(str(name), TAGGERS, 1, 0.4)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise errors.InputError(
+      f"tagger: {name!r} is not one of {', '.join(TAGGERS)}{hint}"
+    )
+  if not has_number:
+    return TAGGERS[name], ()
+  if not issubclass(TAGGERS[name], tagging.Numbered):
+    raise errors.InputError(f"tagger: {name!r} takes no number, got {number!r}")
+  if not number.isdecimal():
+    raise errors.InputError(
+      f"tagger: {name}:NUMBER takes a whole number, got {number!r}"
+    )
+  return TAGGERS[name], (int(number),)
