@@ -77,7 +77,9 @@ def main() -> int:
   of_task = logged * len(task_names) if len(logged) == 1 else logged
   made = references.References(
     references.made_from(
-      config.to_dict(), dataset.info.tokenizer_sha256, task_names
+      config.to_dict(),
+      getattr(dataset.info, "tokenizer_sha256", ""),
+      task_names,
     ),
     {
       "train": _curve(

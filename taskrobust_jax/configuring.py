@@ -84,6 +84,7 @@ def pos_bert(
         "digest": "",  # Fill in to insist on one dataset.
       },
       "tasks": {
+        "kind": "masked_language",
         "hiding": (
           "denoisers" if options.split == "denoisers" else "word_groups"
         ),

@@ -13,11 +13,8 @@ from taskrobust_jax import configuring, minimax
 from taskrobust_jax.configuring import parse
 from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.sections import (
-  make_weighting,
-  masked_language,
-  optimizer,
-)
+from taskrobust_jax.train.sections import make_weighting, optimizer
+from taskrobust_jax.train.suites import masked_language
 
 
 def parsed(text):

@@ -17,8 +17,8 @@ class MaskedImage:
   """A suite of K tasks over one encoder pass of all rows.
 
   A batch is a dict: `rgb` [B, H, W, 3] uint8, `depth` [B, H, W] f32 metres
-  (NaN: unknown), `normals` [B, H, W, 3] unit vectors, `semseg` [B, H, W] uint8
-  classes (255: unknown), and for each of them `has_<name>` [B] bool.
+  (NaN: unknown), `normals` [B, H, W, 3] f32 unit vectors (0: unknown), `semseg`
+  [B, H, W] int32 classes (-1: unknown), and for each `has_<name>` [B] bool.
 
   A task counts the known values of the patches that its rows do not show: of
   its own modality if that is an input, else of the first input. A row counts

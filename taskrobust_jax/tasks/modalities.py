@@ -18,7 +18,6 @@ from taskrobust_jax.models.patches import to_patches
 from taskrobust_jax.tasks import image_features
 
 SEMSEG_STRIDE = 4
-UNKNOWN_CLASS = 255
 _TRIMMED = 0.1  # Of the depths of an image, at each end.
 _EPSILON = 1e-6
 
@@ -182,8 +181,11 @@ def _depth(batch, patch):
 
 
 def _normals(batch, patch):
-  values = to_patches(batch["normals"].astype(jnp.float32), patch)
-  return Target(values, _has(batch, "normals", values.shape))
+  normals = batch["normals"].astype(jnp.float32)
+  is_known = (normals != 0).any(-1, keepdims=True)
+  is_known = to_patches(jnp.broadcast_to(is_known, normals.shape), patch)
+  values = to_patches(normals, patch)
+  return Target(values, is_known & _has(batch, "normals", values.shape))
 
 
 def _classes(num_classes, batch, patch):
@@ -191,7 +193,8 @@ def _classes(num_classes, batch, patch):
   half = SEMSEG_STRIDE // 2
   labels = batch["semseg"][:, half::SEMSEG_STRIDE, half::SEMSEG_STRIDE, None]
   values = to_patches(labels.astype(jnp.int32), patch // SEMSEG_STRIDE)
-  is_known = (values < num_classes) & _has(batch, "semseg", values.shape)
+  is_known = (values >= 0) & (values < num_classes)
+  is_known &= _has(batch, "semseg", values.shape)
   return Target(jnp.where(is_known, values, 0), is_known)
 
 

@@ -22,8 +22,9 @@ from taskrobust_jax.train import (
   sections,
   sharding,
   state,
+  suites,
 )
-from taskrobust_jax.train.sections import check_count
+from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
@@ -102,7 +103,7 @@ def build(
     InputError: If a value of the config is not legal.
   """
   if suite is None:
-    init_params, suite = sections.masked_language(config, dataset.info)
+    init_params, suite = suites.make_suite(config, dataset.info)
   mesh = sharding.make_mesh(**config.mesh, devices=devices)
   num_tasks = len(suite.task_names)
   check_count("seed", config.seed, least=0)

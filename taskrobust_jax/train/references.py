@@ -72,7 +72,7 @@ def made_from(
     "model": model,
     "tasks": {k: v for k, v in config["tasks"].items() if k not in budget},
     "task_names": list(task_names),
-    "tagger": config["data"]["tagger"],
+    "tagger": config["data"].get("tagger"),
     "tokenizer": tokenizer,
   }
   return json.loads(json.dumps(values))

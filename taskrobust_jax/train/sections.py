@@ -1,4 +1,4 @@
-"""What the sections of a config make: suite, adversary, optimizer."""
+"""What the sections of a config make: adversary, optimizer; see `suites`."""
 
 from collections.abc import Callable, Sequence
 import functools
@@ -7,91 +7,18 @@ from typing import Any
 
 import jax
 from ml_collections import ConfigDict
-import numpy as np
 import optax
 
 from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.models.bert import Bert, BertOptions
-from taskrobust_jax.models.functional import functional
-from taskrobust_jax.models.transformer import TransformerOptions
-from taskrobust_jax.tasks import denoisers
-from taskrobust_jax.tasks.corruption import make_vocabulary
-from taskrobust_jax.tasks.denoisers import Denoisers
-from taskrobust_jax.tasks.groups import groups_of, task_of_tag
-from taskrobust_jax.tasks.hiding import Hiding, WordGroups
-from taskrobust_jax.tasks.masked_language import MaskedLanguage
 from taskrobust_jax.train import references
+from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.optimizer import make_optimizer, warmup_linear
 from taskrobust_jax.train.references import References
 
 # What the train step can show a strategy besides the losses.
 OFFERED = {"step", "held_out_losses", "gradient_norms"}
-DTYPES = ("float32", "bfloat16")
-
-
-def masked_language(
-  config: ConfigDict, info: Any
-) -> tuple[Callable[[jax.Array], Any], MaskedLanguage]:
-  """The model's initialiser and the suite of masked-language tasks.
-
-  Args:
-    config: `model` and `tasks` are read.
-    info: Of the prepared dataset.
-
-  Returns:
-    (init_params, suite).
-  """
-  model, tasks = config.model, config.tasks
-  if model.dtype not in DTYPES:
-    raise InputError(f"model.dtype must be in {DTYPES}, got {model.dtype!r}")
-  for name in ("num_layers", "width", "num_heads", "mlp_width"):
-    check_count(f"model.{name}", model[name])
-  if model.width % model.num_heads:
-    raise InputError(
-      f"model.width must be a multiple of model.num_heads = {model.num_heads}, "
-      f"got {model.width}"
-    )
-  if not 0 <= model.dropout_rate < 1:
-    raise InputError(
-      f"model.dropout_rate must be in [0, 1), got {model.dropout_rate}"
-    )
-  for name in ("word_fraction", "max_share"):
-    if not 0 < tasks[name] <= 1:
-      raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
-
-  options = BertOptions(
-    vocabulary_size=info.vocabulary_size,
-    max_length=info.row_length,
-    transformer=TransformerOptions(
-      **{**model.to_dict(), "dtype": np.dtype(model.dtype)}
-    ),
-  )
-  init_params, apply = functional(lambda rngs: Bert(options, rngs))
-  return init_params, MaskedLanguage(
-    apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
-  )
-
-
-def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
-  """What the tasks of a config hide."""
-  vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
-  if tasks.hiding == "denoisers":
-    return Denoisers(vocabulary, denoisers.max_predictions(info.row_length))
-  if tasks.hiding != "word_groups":
-    raise InputError(
-      f"tasks.hiding must be word_groups or denoisers, got {tasks.hiding!r}"
-    )
-  counts = info.tag_counts["train"]
-  groups = groups_of(tasks.groups.to_dict(), info.tag_names, counts)
-  return WordGroups(
-    task_names=tuple(groups),
-    tag_tasks=task_of_tag(groups, info.tag_names, counts),
-    vocabulary=vocabulary,
-    max_predictions=max(1, round(tasks.max_share * info.row_length)),
-    word_fraction=tasks.word_fraction,
-  )
 
 
 def references_of(
@@ -111,7 +38,7 @@ def references_of(
     return None
   found = references.read(pathlib.Path(path))
   expected = references.made_from(
-    config.to_dict(), info.tokenizer_sha256, task_names
+    config.to_dict(), getattr(info, "tokenizer_sha256", ""), task_names
   )
   differing = differences(found.made_from, expected)
   if differing:
@@ -196,9 +123,3 @@ def regret_bound(section: ConfigDict) -> Callable[..., float] | None:
   if not section.step_size:
     return None
   return functools.partial(minimax.adversary_regret_bound, section.step_size)
-
-
-def check_count(name: str, value: Any, least: int = 1) -> None:
-  """Raises InputError unless a value is a whole number, `least` or more."""
-  if not isinstance(value, int) or isinstance(value, bool) or value < least:
-    raise InputError(f"{name} must be a whole number >= {least}, got {value!r}")

@@ -19,12 +19,12 @@ def batch_of(num_rows=2, seed=0):
   depth = random.uniform(1, 9, shape)
   depth[0, :4] = np.nan
   semseg = random.integers(0, NUM_CLASSES, shape)
-  semseg[0, :, :8] = 255
+  semseg[0, :, :8] = -1
   return {
     "rgb": random.integers(0, 256, (*shape, 3)).astype(np.uint8),
     "depth": depth.astype(np.float32),
     "normals": normals.astype(np.float32),
-    "semseg": semseg.astype(np.uint8),
+    "semseg": semseg.astype(np.int32),
     **{
       f"has_{name}": np.ones(num_rows, bool)
       for name in ("rgb", "depth", "normals", "semseg")
@@ -93,7 +93,9 @@ def test_classes_are_those_in_the_middle_of_each_cell():
   batch = batch_of()
   values, is_known = target("semseg", batch)
   cells = batch["semseg"][0, 2::4, 2::4]
-  np.testing.assert_array_equal(is_known[0, 0].reshape(4, 4), cells[:4, :4] < 5)
+  np.testing.assert_array_equal(
+    is_known[0, 0].reshape(4, 4), cells[:4, :4] >= 0
+  )
   np.testing.assert_array_equal(values[0, 3].reshape(4, 4), cells[4:, 4:])
   shown = np.asarray(KINDS["semseg"].show(batch, PATCH))
   assert shown.shape == (2, 4, 16 * NUM_CLASSES)

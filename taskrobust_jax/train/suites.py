@@ -1,0 +1,175 @@
+"""From a config to the model and its tasks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+import numpy as np
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.models.bert import Bert, BertOptions
+from taskrobust_jax.models.functional import functional
+from taskrobust_jax.models.multimae import MultiMae, MultiMaeOptions
+from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.tasks import denoisers, modalities
+from taskrobust_jax.tasks.corruption import make_vocabulary
+from taskrobust_jax.tasks.denoisers import Denoisers
+from taskrobust_jax.tasks.groups import groups_of, task_of_tag
+from taskrobust_jax.tasks.hiding import Hiding, WordGroups
+from taskrobust_jax.tasks.masked_image import MaskedImage
+from taskrobust_jax.tasks.masked_language import MaskedLanguage
+from taskrobust_jax.tasks.suite import TaskSuite
+from taskrobust_jax.train.checks import check_count
+
+DTYPES = ("float32", "bfloat16")
+
+
+def make_suite(
+  config: ConfigDict, info: Any
+) -> tuple[Callable[[jax.Array], Any], TaskSuite]:
+  """The model's initialiser and the tasks.
+
+  Args:
+    config: `model` and `tasks` are read; `tasks.kind` says which.
+    info: Of the dataset.
+
+  Returns:
+    (init_params, suite).
+
+  Raises:
+    InputError: If a value of the config is not legal, or the dataset is of
+      another kind.
+  """
+  kinds = {
+    "masked_language": (masked_language, "vocabulary_size", "text"),
+    "masked_image": (masked_image, "modalities", "pictures"),
+  }
+  kind = config.tasks.kind
+  if kind not in kinds:
+    raise InputError(f"tasks.kind must be in {tuple(kinds)}, got {kind!r}")
+  make, feature, what = kinds[kind]
+  if not hasattr(info, feature):
+    raise InputError(
+      f"tasks.kind is {kind!r}, but the dataset is not of {what}"
+    )
+  return make(config, info)
+
+
+def masked_language(
+  config: ConfigDict, info: Any
+) -> tuple[Callable[[jax.Array], Any], MaskedLanguage]:
+  """The model's initialiser and the suite of masked-language tasks.
+
+  Args:
+    config: `model` and `tasks` are read.
+    info: Of the prepared dataset.
+
+  Returns:
+    (init_params, suite).
+  """
+  tasks = config.tasks
+  for name in ("word_fraction", "max_share"):
+    if not 0 < tasks[name] <= 1:
+      raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
+
+  options = BertOptions(
+    vocabulary_size=info.vocabulary_size,
+    max_length=info.row_length,
+    transformer=_transformer("model", **config.model),
+  )
+  init_params, apply = functional(lambda rngs: Bert(options, rngs))
+  return init_params, MaskedLanguage(
+    apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
+  )
+
+
+def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
+  """What the tasks of a config hide."""
+  vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
+  if tasks.hiding == "denoisers":
+    return Denoisers(vocabulary, denoisers.max_predictions(info.row_length))
+  if tasks.hiding != "word_groups":
+    raise InputError(
+      f"tasks.hiding must be word_groups or denoisers, got {tasks.hiding!r}"
+    )
+  counts = info.tag_counts["train"]
+  groups = groups_of(tasks.groups.to_dict(), info.tag_names, counts)
+  return WordGroups(
+    task_names=tuple(groups),
+    tag_tasks=task_of_tag(groups, info.tag_names, counts),
+    vocabulary=vocabulary,
+    max_predictions=max(1, round(tasks.max_share * info.row_length)),
+    word_fraction=tasks.word_fraction,
+  )
+
+
+def masked_image(
+  config: ConfigDict, info: Any
+) -> tuple[Callable[[jax.Array], Any], MaskedImage]:
+  """The model's initialiser and the suite of masked-image tasks.
+
+  Args:
+    config: `model` and `tasks` are read.
+    info: Of the dataset.
+
+  Returns:
+    (init_params, suite).
+  """
+  model, tasks = config.model, config.tasks
+  check_count("tasks.patch", tasks.patch)
+  if info.height != info.width:
+    raise InputError(
+      f"pictures must be square, the dataset has {info.height} x {info.width}"
+    )
+  kinds = modalities.make(len(info.class_names), tasks.normalise_pixels)
+  kinds = {k: v for k, v in kinds.items() if v.source in info.modalities}
+  inputs, outputs = tuple(tasks.inputs), tuple(tasks.outputs)
+
+  def apply(*arguments):
+    return model_apply(*arguments)
+
+  # It checks names and sizes, which the model is made from.
+  suite = MaskedImage(
+    apply,
+    kinds,
+    inputs,
+    outputs,
+    image_size=info.height,
+    patch=tasks.patch,
+    num_visible=tasks.num_visible,
+    concentration=tasks.concentration,
+  )
+  num_rows = info.height // tasks.patch
+  common = {"norm_epsilon": 1e-6, "pre_norm": True}
+  options = MultiMaeOptions(
+    (num_rows, num_rows),
+    {name: kinds[name].num_values(tasks.patch) for name in inputs},
+    {name: kinds[name].num_values(tasks.patch) for name in outputs},
+    _transformer("model.encoder", **model.encoder, **common),
+    _transformer("model.decoder", **model.decoder, **common),
+    model.has_cross_attention,
+    model.shares_decoder,
+  )
+  init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
+  return init_params, suite
+
+
+def _transformer(section: str, **values: Any) -> TransformerOptions:
+  """Checked options of a transformer."""
+  if values["dtype"] not in DTYPES:
+    raise InputError(
+      f"{section}.dtype must be in {DTYPES}, got {values['dtype']!r}"
+    )
+  for name in ("num_layers", "width", "num_heads", "mlp_width"):
+    check_count(f"{section}.{name}", values[name])
+  if values["width"] % values["num_heads"]:
+    raise InputError(
+      f"{section}.width must be a multiple of {section}.num_heads = "
+      f"{values['num_heads']}, got {values['width']}"
+    )
+  if not 0 <= values["dropout_rate"] < 1:
+    raise InputError(
+      f"{section}.dropout_rate must be in [0, 1), got {values['dropout_rate']}"
+    )
+  return TransformerOptions(**values | {"dtype": np.dtype(values["dtype"])})
