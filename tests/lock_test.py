@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -181,8 +182,17 @@ def test_a_fork_does_not_release_it(tmp_path, monkeypatch):
     own.check()
 
 
-def test_of_many_that_find_a_dead_owner_one_gets_it(tmp_path, holder):
+def test_of_many_that_find_a_dead_owner_one_gets_it(
+  tmp_path, holder, monkeypatch
+):
   kill(holder)
+  unlink = pathlib.Path.unlink
+
+  def slow_unlink(path):
+    time.sleep(0.05)  # Long enough for others to look meanwhile.
+    unlink(path)
+
+  monkeypatch.setattr(pathlib.Path, "unlink", slow_unlink)
   got, others = [], []
   barrier, end = threading.Barrier(8), threading.Event()
 

@@ -75,10 +75,14 @@ def test_minimax_can_be_lifted_into_any_loop():
   [
     ("minimax", {"minimax"}),
     ("models", {"models", "errors"}),
-    ("data", {"data", "errors"}),
+    ("lock", {"errors"}),
+    ("data", {"data", "errors", "lock"}),
     ("report", {"report", "errors", "program"}),
     ("tasks", {"tasks", "models", "data", "minimax", "errors"}),
-    ("train", {"train", "tasks", "models", "data", "minimax", "errors"}),
+    (
+      "train",
+      {"train", "tasks", "models", "data", "minimax", "errors", "lock"},
+    ),
   ],
 )
 def test_imports_go_one_way(part, legal):
