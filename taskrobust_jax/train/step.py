@@ -8,7 +8,10 @@ import optax
 
 from taskrobust_jax import minimax
 from taskrobust_jax.tasks.suite import TaskSuite
-from taskrobust_jax.train.optimizer import num_skipped_updates
+from taskrobust_jax.train.optimizer import (
+  num_non_finite_in_a_row,
+  num_skipped_updates,
+)
 from taskrobust_jax.train.state import TrainState, stream
 
 
@@ -22,7 +25,9 @@ class StepMetrics(NamedTuple):
     signal_range: Scalar f32, the largest spread over present tasks of what the
       adversary was shown, so far.
     skipped_updates: Scalar int32, how many so far for a gradient that was not
-      finite.
+      finite, or a spike.
+    non_finite_in_a_row: Scalar int32, how many gradients were not finite, this
+      one and those right before it.
   """
 
   losses: jax.Array
@@ -30,6 +35,7 @@ class StepMetrics(NamedTuple):
   counts: jax.Array
   signal_range: jax.Array
   skipped_updates: jax.Array
+  non_finite_in_a_row: jax.Array
 
 
 def make_train_step(
@@ -81,6 +87,7 @@ def make_train_step(
       counts,
       minimax.find_state(opt_state).weighting.signal_range,
       num_skipped_updates(opt_state),
+      num_non_finite_in_a_row(opt_state),
     )
     return TrainState(state.step + 1, params, opt_state), metrics
 

@@ -242,12 +242,20 @@ def test_damage_to_any_file_is_found_or_harmless(opened, tmp_path):
   gc.collect()
 
 
-def test_an_empty_folder_is_named(opened, tmp_path):
+def test_an_empty_folder_is_named_and_skipped(opened, tmp_path, capsys):
   save(opened(), (7, 1.0))
   (tmp_path / "checkpoints/9").mkdir()
-  with pytest.raises(InputError, match="checkpoints/9 cannot be read"):
-    restore(opened())
-  assert restore(opened(), 7).step == 7
+  with pytest.raises(InputError, match="checkpoints/9 is damaged: the folder"):
+    restore(opened(), 9)
+  reader = opened(read_only=True)
+  assert restore(reader).step == 7
+  assert reader.steps() == [7, 9]
+  assert restore(opened()).step == 7
+  assert (tmp_path / "set_aside/9").is_dir()
+  assert opened().steps() == [7]
+  skipped, moved = capsys.readouterr().out.splitlines()
+  assert skipped.endswith("checkpoints/9 is damaged: the folder is empty")
+  assert moved == f"{skipped}; it lies in {tmp_path / 'set_aside/9'} now"
 
 
 def test_what_a_kill_left_half_written_is_removed(opened, tmp_path):

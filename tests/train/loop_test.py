@@ -101,7 +101,12 @@ def test_rows_stand_at_their_steps_and_hold_what_they_should(whole):
   assert order == sorted(order)
   for row in trained:
     keys = [key.removeprefix("train/") for key in row]
-    assert keys[-3:] == ["robust_loss", "skipped_updates", "learning_rate"]
+    assert keys[-4:] == [
+      "robust_loss",
+      "skipped_updates",
+      "learning_rate",
+      "order_digest",
+    ]
     for name in toy.Squares.task_names:
       count = row[f"train/predictions/{name}"]
       assert (f"train/loss/{name}" in row) == (count > 0)
@@ -265,9 +270,9 @@ def test_rows_are_on_disk_before_a_checkpoint_is_begun(
     if os.path.realpath(f"/proc/self/fd/{number}").endswith("metrics.jsonl"):
       seen.append(("synced", rows_of(path)[-1]["step"]))
 
-  def watched_save(state, evaluation):
+  def watched_save(state, *more):
     seen.append(("saved", int(state.step)))
-    save(state, evaluation)
+    save(state, *more)
 
   monkeypatch.setattr(os, "fsync", watched_fsync)
   monkeypatch.setattr(folder.checkpoints, "save", watched_save)
