@@ -46,14 +46,12 @@ class Rows:
     Returns:
       False, with the file as it was, if it does not begin with those rows.
     """
-    content = self._path.read_bytes()
-    kept = content[: fingerprint["bytes"]]
-    if (
-      len(kept) != fingerprint["bytes"]
-      or hashlib.sha256(kept).hexdigest() != fingerprint["sha256"]
-    ):
+    if not begins_with(self._path, fingerprint):
       return False
-    if len(kept) < len(content):
+    with self._path.open("rb") as file:
+      kept = file.read(fingerprint["bytes"])
+      has_more = bool(file.read(1))
+    if has_more:
       self._replace(kept)
     return True
 
@@ -152,6 +150,23 @@ class Rows:
       yield
     except OSError as error:
       raise OSError(error.errno, error.strerror, str(self._path)) from error
+
+
+def begins_with(path: pathlib.Path, fingerprint: dict[str, Any]) -> bool:
+  """Whether a file begins with the rows of a `Rows.fingerprint`.
+
+  Raises:
+    InputError: If it cannot be read.
+  """
+  size = fingerprint["bytes"]
+  try:
+    if path.stat().st_size < size:
+      return False
+    with path.open("rb") as file:
+      found = hashlib.sha256(file.read(size)).hexdigest()
+  except OSError as error:
+    raise InputError(f"{path} cannot be read: {error}") from error
+  return found == fingerprint["sha256"]
 
 
 class NoRows:
