@@ -21,6 +21,9 @@ _LARGEST_MANIFEST = 2**26
 class DamageError(InputError):
   """A checkpoint is not what was saved; an older one may be whole."""
 
+  def __init__(self, message: str):
+    super().__init__(" ".join(message.split()))  # Orbax says much in lines.
+
 
 def steps_in(folder: pathlib.Path) -> list[int]:
   """The steps that are there, whole or damaged, ascending.

@@ -52,7 +52,7 @@ def skip_spikes(
     return SpikeState(jnp.zeros([]), zero, zero, inner.init(params))
 
   def update(updates, state, params=None, **extra):
-    norm = optax.global_norm(updates).astype(jnp.float32)
+    norm = optax.tree.norm(updates).astype(jnp.float32)
     limit = factor * state.mean_norm
     is_spike = (state.count >= WARMUP) & (norm > limit)
     # A norm that overflows while nothing is skipped would stay in the mean.

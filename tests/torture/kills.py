@@ -5,7 +5,7 @@ import shutil
 import signal
 import time
 
-from tests.torture import runs
+from tests.torture import damage, runs
 
 # Seconds in which a process must have noticed that another one is gone.
 BOUND = 30.0
@@ -25,7 +25,7 @@ class Kills:
     again = place.workdir()
     self._run(again)
     self._duration[1] = time.monotonic() - begun
-    self._again = again
+    self._again, self._whole_pod = again, None
 
   def _run(self, workdir, *more, **options):
     program = self._forks.run(self._place.flags(workdir, *more), **options)
@@ -180,20 +180,37 @@ class Kills:
       else (f"exit codes {codes}: {programs[0].text()[-300:]}")
     )
 
-  def two_processes(self, tries):
-    """Either is killed; the other says so in time; both end equal."""
-    whole = self._place.workdir()
+  def whole_pod(self):
+    """The folder of a run of two processes that nobody disturbed."""
+    if self._whole_pod is not None:
+      return self._whole_pod
+    self._whole_pod = whole = self._place.workdir()
     begun = time.monotonic()
     problem = self._run_pod(whole)
     assert not problem, problem
-    duration = time.monotonic() - begun
+    self._duration[2] = time.monotonic() - begun
+    return whole
+
+  def damage_in_two_processes(self):
+    """The newest checkpoint is damaged; both go on from the same older one."""
+    for hurt in (damage.flip, damage.empty_step):
+      workdir = self._place.workdir()
+      shutil.copytree(self.whole_pod(), workdir)
+      hurt(workdir)
+      problem = self._run_pod(workdir)
+      yield problem or runs.difference(workdir, self.whole_pod())
+
+  def two_processes(self, tries):
+    """Either is killed; the other says so in time; both end equal."""
+    whole = self.whole_pod()
+    duration = self._duration[2]
     for number in range(tries):
       workdir = self._place.workdir()
       victim, other = number % 2, 1 - number % 2
       programs = self._pod(workdir)
       programs[victim].wait(self._random.uniform(0, duration))
       programs[victim].send()
-      begun, problem = time.monotonic(), ""
+      problem = ""
       if not programs[other].wait(BOUND):
         programs[other].send()
         problem = f"process {other} still waits after {BOUND:.0f} s"

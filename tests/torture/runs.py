@@ -58,19 +58,19 @@ def arrays_of(workdir, step=LAST) -> dict[str, bytes]:
   return {path: array.tobytes() for path, array in arrays.items()}
 
 
-def difference(workdir, other) -> str:
+def difference(workdir, other, last=LAST) -> str:
   """What differs between two finished runs; "" if nothing does."""
   for name in ("metrics.jsonl", "manifest.json"):
     if (workdir / name).read_bytes() != (other / name).read_bytes():
       return f"{name} differs"
-  one, two = arrays_of(workdir), arrays_of(other)
+  one, two = arrays_of(workdir, last), arrays_of(other, last)
   if one.keys() != two.keys():
     return "other arrays"
   paths = [path for path in one if one[path] != two[path]]
   if paths:
     return f"array {paths[0]} differs"
   manifests = [
-    saved.read_manifest(x / "checkpoints", LAST) for x in (workdir, other)
+    saved.read_manifest(x / "checkpoints", last) for x in (workdir, other)
   ]
   if manifests[0] != manifests[1]:
     return "the last checkpoint's manifest differs"
