@@ -21,6 +21,7 @@ from taskrobust_jax.train.rows import NoRows, Rows
 from taskrobust_jax.train.state import TrainState
 
 MANIFEST = "manifest.json"
+_LARGEST_MANIFEST = 2**24
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -221,7 +222,11 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   """
   file = path / MANIFEST
   try:
-    manifest = json.loads(file.read_text("utf-8"))
+    with file.open("rb") as stream:
+      text = stream.read(_LARGEST_MANIFEST + 1)
+    if len(text) > _LARGEST_MANIFEST:
+      raise ValueError(f"it is larger than {_LARGEST_MANIFEST} bytes")
+    manifest = json.loads(text)
     if not isinstance(manifest["config"], dict):
       raise ValueError("it has no config")
   except FileNotFoundError as error:

@@ -112,7 +112,10 @@ def read(path: pathlib.Path) -> References:
     return References(
       content["made_from"], curves, hashlib.sha256(text).hexdigest()
     )
-  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+  except (
+    *(OSError, ValueError, KeyError, TypeError),
+    *(OverflowError, RecursionError),
+  ) as error:
     problem = f"it has no {error}" if isinstance(error, KeyError) else error
     raise InputError(f"references {path} cannot be read: {problem}") from error
 
