@@ -1,6 +1,7 @@
 """How every program starts and ends: flags, then one call, then a code."""
 
 from collections.abc import Callable, Iterator, Sequence
+import os
 import sys
 import traceback
 
@@ -30,7 +31,13 @@ def run(main: Callable[[], int | None]) -> None:
     try:
       return main() or errors.DONE
     except (Exception, KeyboardInterrupt) as error:
-      return explain(error)
+      code = explain(error)
+      if code == errors.FAULT:
+        # Threads of a save that failed may wait for each other for minutes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+      return code
 
   # Orbax tells of every file it writes, and warns of checkpoints that were not
   # evaluated; what a run has to say, it prints.

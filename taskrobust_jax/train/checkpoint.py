@@ -83,6 +83,11 @@ class Checkpointer:
       }
     )
     with self._says_what_failed():
+      # Where it may make no folder Orbax's threads would wait for minutes.
+      probe = self._folder / ".probe"
+      if jax.process_index() == 0:
+        probe.mkdir(exist_ok=True)
+        probe.rmdir()
       if self._saver is None:
         self._saver = self._make_saver()
       self._saver.save(
