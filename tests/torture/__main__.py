@@ -18,17 +18,17 @@ def main(words) -> int:
     return 2
   lost = 0
   print(f"{'case':<44} {'tries':>5} {'survived':>8} {'lost':>5}  seconds")
-  problems = []
+  problems, begun = [], time.monotonic()
   with tempfile.TemporaryDirectory() as folder:
     for name, results in cases(pathlib.Path(folder), words == ["full"]):
-      begun, found = time.monotonic(), []
+      found = []
       for problem in results:
         found.append(problem)
         if problem:
           problems.append(f"{name}: {problem}")
       num_lost = sum(map(bool, found))
       lost += num_lost
-      seconds = time.monotonic() - begun
+      begun, seconds = time.monotonic(), time.monotonic() - begun
       if not found:
         print(f"{name:<44}  skipped: no disk can be mounted here", flush=True)
         continue

@@ -61,3 +61,7 @@ def test_a_manifest_that_is_too_large_is_not_read(tmp_path, monkeypatch):
   write(tmp_path, json.dumps(saved.sealed(MANIFEST)))
   with pytest.raises(DamageError, match="is larger than 10 bytes"):
     saved.read_manifest(tmp_path, 3)
+
+
+def test_what_orbax_says_in_many_lines_is_one():
+  assert str(DamageError("it says\n  much:\n\nthis")) == "it says much: this"
