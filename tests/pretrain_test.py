@@ -108,6 +108,18 @@ CASES = [
     {"text": ":signal=held_out,held_out_every=9", "evaluation.max_rows": 0},
     "signal held_out needs rows that evaluation leaves",
   ),
+  (
+    {"checkpoint.on_error": "maybe"},
+    "checkpoint.on_error must be in ('stop', 'continue'), got 'maybe'",
+  ),
+  (
+    {"optimizer.skip_norm_above": 0.5},
+    "skip_norm_above must be in (1, inf] or 0 for never, got 0.5",
+  ),
+  (
+    {"optimizer.max_non_finite_in_a_row": 0},
+    "max_non_finite_in_a_row must be a whole number >= 1, got 0",
+  ),
   ({"evaluation.patience": -1}, "evaluation.patience must be a whole number"),
   (
     {"data_dir": "gs://bucket/data"},
