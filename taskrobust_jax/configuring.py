@@ -116,6 +116,11 @@ def pos_bert(
         "eps": 1e-6,
         "weight_decay": 0.01,
         "clip_norm": 1.0,
+        # Gradients whose norm is so many times the running mean are skipped; 0:
+        # none.
+        "skip_norm_above": 0.0,
+        # Gradients in a row that are not finite, after which a run stops.
+        "max_non_finite_in_a_row": 100,
         "average_decay": 0.0,  # Of mean params; 1: plain mean, 0: none.
       },
       "mesh": {"data": -1, "fsdp": 1},
@@ -127,7 +132,11 @@ def pos_bert(
         "adversary_rows": 256,
         "patience": 0,  # Evaluations without a better worst task; 0: no end.
       },
-      "checkpoint": {"every": 1_000, "keep_latest": 2},
+      "checkpoint": {
+        "every": 1_000,
+        "keep_latest": 2,
+        "on_error": "stop",  # Or "continue": a full disk is waited out.
+      },
     }
   ).lock()  # A typo in a config file is an error and not a new key.
 

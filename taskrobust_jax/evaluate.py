@@ -8,12 +8,11 @@ The config is the run's own. Nothing is written.
 import pathlib
 
 from absl import flags
-from ml_collections import ConfigDict
 
 from taskrobust_jax import program
 from taskrobust_jax.data import records
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.build import build
+from taskrobust_jax.train.build import build, config_of
 from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.evaluation import evaluate_state
 from taskrobust_jax.train.folder import read_manifest
@@ -27,12 +26,10 @@ def main() -> None:
   """Restores the checkpoint and prints every task's held-out loss."""
   workdir = pathlib.Path(_WORKDIR.value)
   manifest = read_manifest(workdir)
-  config = ConfigDict(manifest["config"])
-  config.mesh = ConfigDict({"data": -1, "fsdp": 1})
   dataset = records.open_dataset(
     _DATA_DIR.value, digest=manifest["data_digest"]
   )
-  experiment = build(config, dataset)
+  experiment = build(config_of(manifest["config"]), dataset)
   folder = workdir / "checkpoints"
   if not folder.is_dir():
     raise InputError(f"{workdir} holds no checkpoint yet")

@@ -22,6 +22,13 @@ from taskrobust_jax.train.folder import RunFolder
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
+_RESTORE_STEP = flags.DEFINE_integer(
+  "restore_step",
+  None,
+  "Go on from this checkpoint and no other, which is refused if it is damaged; "
+  "newer ones are set aside. By default: the newest whole one.",
+  lower_bound=0,
+)
 _POD = flags.DEFINE_string(
   "pod",
   "",
@@ -51,11 +58,12 @@ def main() -> int:
         "config": json.loads(config.to_json()),
         "data_digest": dataset.info.digest,
         "workdir": _WORKDIR.value,
+        "restore_step": _RESTORE_STEP.value,
       }
     )
     experiment = build(config, dataset)
     with RunFolder(_WORKDIR.value, experiment) as folder:
-      code = loop.train(experiment, folder)
+      code = loop.train(experiment, folder, _RESTORE_STEP.value)
     print(f"wrote {folder.path}")
   return code
 

@@ -1,6 +1,7 @@
 """How every program starts and ends: flags, then one call, then a code."""
 
 from collections.abc import Callable, Iterator, Sequence
+import os
 import sys
 import traceback
 
@@ -17,8 +18,8 @@ def run(main: Callable[[], int | None]) -> None:
 
   The exit code is what `main` returns (None is 0), 2 with one line on standard
   error for bad input (`InputError`, a wrong flag), 130 after Ctrl-C, 1 with one
-  line for an `OSError` such as a full disk. Any other exception is a fault: a
-  traceback and 1.
+  line for an `OSError` such as a full disk and for a `FloatingPointError`. Any
+  other exception is a fault: a traceback and 1.
 
   Args:
     main: the program; it reads `absl.flags.FLAGS`.
@@ -30,7 +31,13 @@ def run(main: Callable[[], int | None]) -> None:
     try:
       return main() or errors.DONE
     except (Exception, KeyboardInterrupt) as error:
-      return explain(error)
+      code = explain(error)
+      if code == errors.FAULT:
+        # Threads of a save that failed may wait for each other for minutes.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+      return code
 
   # Orbax tells of every file it writes, and warns of checkpoints that were not
   # evaluated; what a run has to say, it prints.
@@ -66,7 +73,8 @@ def explain(error: BaseException) -> int:
   if isinstance(error, KeyboardInterrupt):
     print("interrupted", file=sys.stderr)
     return errors.INTERRUPTED
-  if isinstance(error, OSError):  # A full disk, a lost mount.
+  # A full disk, a lost mount; a loss that is no number.
+  if isinstance(error, OSError | FloatingPointError):
     print(f"error: {one_line(error)}", file=sys.stderr)
   else:
     traceback.print_exception(error)

@@ -65,7 +65,8 @@ def test_a_killed_run_ends_as_one_that_was_not(whole, tmp_path):
   for line in process.stdout:
     if line.startswith("step "):
       break
-    assert line.startswith(("process 0 of 1", "continues at step"))
+    begins = ("process 0 of 1", "continues at step", "takes over ")
+    assert line.startswith(begins)
   process.send_signal(signal.SIGTERM)
   out, err = process.communicate()
   assert process.returncode == 75, err
@@ -107,6 +108,18 @@ CASES = [
   (
     {"text": ":signal=held_out,held_out_every=9", "evaluation.max_rows": 0},
     "signal held_out needs rows that evaluation leaves",
+  ),
+  (
+    {"checkpoint.on_error": "maybe"},
+    "checkpoint.on_error must be in ('stop', 'continue'), got 'maybe'",
+  ),
+  (
+    {"optimizer.skip_norm_above": 0.5},
+    "skip_norm_above must be in (1, inf] or 0 for never, got 0.5",
+  ),
+  (
+    {"optimizer.max_non_finite_in_a_row": 0},
+    "max_non_finite_in_a_row must be a whole number >= 1, got 0",
   ),
   ({"evaluation.patience": -1}, "evaluation.patience must be a whole number"),
   (

@@ -14,6 +14,8 @@ from taskrobust_jax.data import packing, vocabulary
 SCHEMA_VERSION = 2
 SPLITS = ("train", "eval")
 INFO_FILE = "dataset.json"
+# It names every file that was read.
+_LARGEST_FILE = 2**28
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +90,11 @@ def read(directory: str) -> DatasetInfo | None:
   """
   file = os.path.join(directory, INFO_FILE)
   try:
-    with open(file, encoding="utf-8") as stream:
-      data = json.load(stream)
+    with open(file, "rb") as stream:
+      text = stream.read(_LARGEST_FILE + 1)
+    if len(text) > _LARGEST_FILE:
+      raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
+    data = json.loads(text)
   except (FileNotFoundError, NotADirectoryError):
     return None
   except OSError as error:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import dataset_info, packing, wordpiece
+from taskrobust_jax.data import dataset_info, packing, tfds_files, wordpiece
 
 SPLITS = dataset_info.SPLITS
 TOKENIZER_FILE = "tokenizer.json"
@@ -114,6 +114,7 @@ class Dataset:
 
     if name not in SPLITS:
       raise errors.InputError(f"split: {name!r} is not one of {SPLITS}")
+    tfds_files.check(self.directory, self.info.row_length, self.info.rows)
     try:
       source = tfds.builder_from_directory(self.directory).as_data_source(
         name, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES

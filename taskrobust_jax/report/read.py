@@ -110,7 +110,10 @@ def _parse(text: bytes) -> Any:
   def refuse(constant):
     raise ValueError(f"{constant} is not JSON")
 
-  return json.loads(text, parse_constant=refuse)
+  try:
+    return json.loads(text, parse_constant=refuse)
+  except RecursionError as error:
+    raise ValueError("too many brackets") from error
 
 
 def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
@@ -169,8 +172,10 @@ def _add_line(
   if not isinstance(row, dict):
     raise InputError(f"{where}: expected a JSON object, found {row!r:.40}")
   step = row.pop("step", None)
-  if type(step) is not int or step < 0:
-    raise InputError(f"{where}: step is {step!r}; it must be an integer >= 0")
+  if type(step) is not int or not 0 <= step < 2**53:
+    raise InputError(
+      f"{where}: step is {step!r:.40}; it must be an integer >= 0"
+    )
   for key, value in row.items():
     if value is not None and type(value) not in (int, float):
       raise InputError(
@@ -182,4 +187,7 @@ def _add_line(
         f"{where}: {key} steps back from {next(reversed(values))} to {step};"
         " steps must not decrease"
       )
-    values[step] = float("nan") if value is None else float(value)
+    try:
+      values[step] = float("nan") if value is None else float(value)
+    except OverflowError as error:
+      raise InputError(f"{where}: {key} is {value!r:.40}: too large") from error

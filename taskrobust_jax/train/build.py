@@ -29,6 +29,12 @@ from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
 FREE_SECTIONS = ("mesh",)
+FREE_KEYS = (
+  ("checkpoint", "on_error"),
+  ("optimizer", "max_non_finite_in_a_row"),
+)
+# What a run does when its disk refuses to be written.
+ON_ERROR = ("stop", "continue")
 
 
 class Experiment(NamedTuple):
@@ -56,6 +62,9 @@ class Experiment(NamedTuple):
       `minimax.adversary_regret_bound`, or `None` where it does not hold.
     patience: Evaluations in a row without a better worst task after which
       training ends; 0 for never.
+    rows_of_step: step -> [B] int64, the rows of its global batch.
+    max_non_finite_in_a_row: Gradients after which training fails.
+    on_error: One of `ON_ERROR`.
   """
 
   suite: TaskSuite
@@ -77,6 +86,9 @@ class Experiment(NamedTuple):
   learning_rate: optax.Schedule
   regret_bound: Callable[..., float] | None
   patience: int
+  rows_of_step: Callable[[int], np.ndarray]
+  max_non_finite_in_a_row: int
+  on_error: str
 
 
 def build(
@@ -115,6 +127,16 @@ def build(
     check_count(f"evaluation.{name}", config.evaluation[name], least=0)
   for name in ("every", "keep_latest"):
     check_count(f"checkpoint.{name}", config.checkpoint[name])
+  if config.checkpoint.on_error not in ON_ERROR:
+    raise InputError(
+      f"checkpoint.on_error must be in {ON_ERROR}, got "
+      f"{config.checkpoint.on_error!r}"
+    )
+  if config.checkpoint.on_error == "continue" and jax.process_count() > 1:
+    raise InputError(
+      'checkpoint.on_error must be "stop" with several processes: they could '
+      "not agree on which of them has saved"
+    )
   sharding.check_batch_size(
     "batch_size",
     config.batch_size,
@@ -129,6 +151,8 @@ def build(
   )
   train_rows, eval_rows = dataset.split("train"), dataset.split("eval")
   order = Order(len(train_rows), config.batch_size, config.seed)
+  # An index costs microseconds, and is asked for twice.
+  rows_of_step = functools.lru_cache(maxsize=2)(order.rows)
 
   given = sections.references_of(config, dataset.info, suite.task_names)
   weighting = sections.make_weighting(config.minimax, given)
@@ -178,7 +202,7 @@ def build(
     state_shapes=shapes,
     state_sharding=shardings,
     init_state=jax.jit(init, out_shardings=shardings),
-    load_batch=lambda step: batches.load(train_rows, order.rows(step), mesh),
+    load_batch=lambda step: batches.load(train_rows, rows_of_step(step), mesh),
     train_step=(
       (lambda state, batch: train_step(state, batch, *held_out))
       if held_out
@@ -195,6 +219,9 @@ def build(
     learning_rate=learning_rate,
     regret_bound=sections.regret_bound(config.minimax),
     patience=config.evaluation.patience,
+    rows_of_step=rows_of_step,
+    max_non_finite_in_a_row=config.optimizer.max_non_finite_in_a_row,
+    on_error=config.checkpoint.on_error,
   )
 
 
@@ -216,7 +243,18 @@ def _adversary_rows(
   return rows
 
 
+def config_of(values: dict[str, Any]) -> ConfigDict:
+  """A config from what `identity_of` gave, for a machine of its own."""
+  config = ConfigDict(values)
+  config.mesh = ConfigDict({"data": -1, "fsdp": 1})
+  config.checkpoint.on_error = "stop"
+  config.optimizer.max_non_finite_in_a_row = 1
+  return config
+
+
 def identity_of(config: ConfigDict) -> dict[str, Any]:
   """The part of a config that its results depend on, as JSON values."""
   values = json.loads(json.dumps(config.to_dict()))
+  for section, key in FREE_KEYS:
+    values[section].pop(key)
   return {k: v for k, v in values.items() if k not in FREE_SECTIONS}

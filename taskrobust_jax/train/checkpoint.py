@@ -6,12 +6,16 @@ import math
 import pathlib
 from typing import Any
 
+from etils import epath
 import jax
+from jax.experimental import multihost_utils
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.train import saved, together
 from taskrobust_jax.train.digest import digests
+from taskrobust_jax.train.saved import DamageError
 from taskrobust_jax.train.state import TrainState
 
 WORST_TASK_LOSS = "eval/worst_task_loss"
@@ -38,23 +42,84 @@ class Checkpointer:
         values: task names, config, data digest).
       keep_latest: How many of the latest are kept, >= 1.
       read_only: Whether the folder is left as it is. Otherwise what a kill left
-        half-written is removed, and so would be what another process writes.
+        half-written is removed by the first save, and so would be what another
+        process writes.
     """
     self._identity = identity
     self._folder = folder
-    self._manager = ocp.CheckpointManager(
-      folder.absolute(),
+    self._keep_latest = keep_latest
+    self._read_only = read_only
+    self._saver = None
+    if not read_only:
+      folder.mkdir(parents=True, exist_ok=True)
+
+  def save(
+    self,
+    state: TrainState,
+    evaluation: dict[str, float],
+    more: dict[str, Any] | None = None,
+  ) -> None:
+    """Starts to save a state; it goes on in the background.
+
+    Args:
+      state: May be donated to the next step at once.
+      evaluation: Held-out values at this step, or {} if it was not evaluated.
+      more: JSON values for the manifest, those of process 0 count.
+
+    Raises:
+      OSError: If this save or the one before it failed.
+    """
+    step = int(state.step)
+    # NaN compares with nothing: it would make any checkpoint the best.
+    worst = evaluation.get(WORST_TASK_LOSS, math.nan)
+    metrics = {WORST_TASK_LOSS: worst} if math.isfinite(worst) else None
+    manifest = saved.sealed(
+      {
+        **self._identity,
+        **(more or {}),
+        "step": step,
+        "arrays": _arrays(state),
+        "digests": digests(state),
+      }
+    )
+    with self._says_what_failed():
+      # Where it may make no folder Orbax's threads would wait for minutes.
+      probe = self._folder / ".probe"
+      if jax.process_index() == 0:
+        probe.mkdir(exist_ok=True)
+        probe.rmdir()
+      if self._saver is None:
+        self._saver = self._make_saver()
+      self._saver.save(
+        step,
+        args=ocp.args.Composite(
+          state=ocp.args.StandardSave(state),
+          manifest=ocp.args.JsonSave(manifest),
+        ),
+        metrics=metrics,
+      )
+
+  def _make_saver(self) -> ocp.CheckpointManager:
+    """Orbax's manager; it reads the folder as it is then."""
+    if jax.process_index() == 0:
+      for step in self.steps():
+        try:  # Orbax reads these files too, and trusts them.
+          saved.read_manifest(self._folder, step)
+          saved.read_loss(self._folder, step)
+        except DamageError as error:
+          self._set_aside(step, str(error))
+    multihost_utils.sync_global_devices("saver")
+    return ocp.CheckpointManager(
+      self._folder.absolute(),
       options=ocp.CheckpointManagerOptions(
-        read_only=read_only,
-        create=not read_only,
-        save_interval_steps=0 if read_only else 1,
-        cleanup_tmp_directories=not read_only,
+        save_interval_steps=1,
+        cleanup_tmp_directories=True,
         # Without best_fn the metrics would not be written beside the state.
         best_fn=lambda metrics: metrics[WORST_TASK_LOSS],
         best_mode="min",
         preservation_policy=checkpoint_managers.AnyPreservationPolicy(
           [
-            checkpoint_managers.LatestN(keep_latest),
+            checkpoint_managers.LatestN(self._keep_latest),
             checkpoint_managers.BestN(
               get_metric_fn=lambda metrics: metrics[WORST_TASK_LOSS],
               reverse=True,  # It keeps the last in this order: lowest loss.
@@ -66,106 +131,122 @@ class Checkpointer:
       ),
     )
 
-  def save(self, state: TrainState, evaluation: dict[str, float]) -> None:
-    """Starts to save a state; it goes on in the background.
-
-    Args:
-      state: May be donated to the next step at once.
-      evaluation: Held-out values at this step, or {} if it was not evaluated.
-
-    Raises:
-      OSError: If this save or the one before it failed.
-    """
-    step = int(state.step)
-    # NaN compares with nothing: it would make any checkpoint the best.
-    worst = evaluation.get(WORST_TASK_LOSS, math.nan)
-    metrics = {WORST_TASK_LOSS: worst} if math.isfinite(worst) else None
-    manifest = {
-      **self._identity,
-      "arrays": _arrays(state),
-      "digests": digests(state),
-    }
-    with self._says_what_failed():
-      self._manager.save(
-        step,
-        args=ocp.args.Composite(
-          state=ocp.args.StandardSave(state),
-          manifest=ocp.args.JsonSave(manifest),
-        ),
-        metrics=metrics,
-      )
-
   def steps(self) -> list[int]:
-    """The steps that are saved, ascending."""
-    return sorted(self._manager.all_steps())
+    """The steps that are saved, ascending, whole or not."""
+    return saved.steps_in(self._folder)
+
+  def manifest(self, step: int) -> dict[str, Any]:
+    """What was saved beside the arrays of a step."""
+    return saved.read_manifest(self._folder, step)
 
   def restore(
     self, state: Any, shardings: Any, step: int | None = None
   ) -> TrainState | None:
     """Reads a state back, onto the given devices.
 
+    Without a step it is the newest whole one; what is skipped is printed.
+    Newer steps than the restored one are set aside: the run will save them
+    again. All processes restore the same step.
+
     Args:
       state: Tree of `jax.ShapeDtypeStruct`: what must be in the checkpoint.
       shardings: Where to put it, the same tree.
-      step: Which one; the latest if `None`.
+      step: This one and no other.
 
     Returns:
       The state, or `None` if `step` is `None` and nothing is saved.
 
     Raises:
-      InputError: If there is no such step, or it is of another run, or it has
-        other arrays, or an array's content is not what was saved.
+      InputError: If there is no such step, or it is of another run, or damaged,
+        or all are.
     """
-    steps = self.steps()
+    steps = together.of_first_process(self.steps())
     if step is None and not steps:
       return None
-    step = steps[-1] if step is None else step
-    if step not in steps:
+    if step is not None and step not in steps:
       raise InputError(
         f"{self._folder} has no checkpoint of step {step}; it has "
         f"{', '.join(map(str, steps)) or 'none'}"
       )
-    place = f"checkpoint {self._folder / str(step)}"
-    saved = self._read(place, step, manifest=ocp.args.JsonRestore()).manifest
-    for name, value in self._identity.items():
-      if saved.get(name) != value:
-        raise InputError(
-          f"{place} is of another run: its {name} is {saved.get(name)!r}, this "
-          f"run's is {value!r}"
-        )
-    # Orbax would cast another dtype in silence.
-    expected = _arrays(state)
-    for path in sorted(expected.keys() | saved["arrays"].keys()):
-      if expected.get(path) != saved["arrays"].get(path):
-        raise InputError(
-          f"{place} does not fit: array {path} is "
-          f"{saved['arrays'].get(path, 'absent')}, expected "
-          f"{expected.get(path, 'absent')}"
-        )
-    target = jax.tree.map(
-      lambda x, sharding: jax.ShapeDtypeStruct(
-        x.shape, x.dtype, sharding=sharding
-      ),
-      state,
-      shardings,
+    problems = {}
+    for candidate in reversed(steps) if step is None else [step]:
+      try:
+        restored = self._restore(candidate, state, shardings)
+      except DamageError as error:
+        if step is not None:
+          raise
+        problems[candidate] = str(error)
+        continue
+      self._leave_behind([s for s in steps if s > candidate], problems)
+      return restored
+    raise InputError(
+      f"no checkpoint in {self._folder} is whole: "
+      f"{'; '.join(problems.values())}"
     )
-    restored = self._read(
-      place, step, state=ocp.args.StandardRestore(target)
-    ).state
-    found = digests(restored)
-    for path, digest in saved["digests"].items():
-      if found.get(path) != digest:
-        raise InputError(
-          f"{place} is damaged: array {path} has digest {found.get(path)}, "
-          f"saved was {digest}"
-        )
+
+  def _leave_behind(self, steps: list[int], problems: dict[int, str]) -> None:
+    """Tells of the steps past the restored one, and moves them."""
+    if jax.process_index() == 0:
+      for step in steps:
+        reason = problems.get(step, f"step {step} is past the restored one")
+        if self._read_only:
+          print(f"skips {reason}", flush=True)
+        else:
+          self._set_aside(step, reason)
+    multihost_utils.sync_global_devices("set_aside")
+
+  def _set_aside(self, step: int, reason: str) -> None:
+    place = saved.set_aside(self._folder, step)
+    print(f"skips {reason}; it lies in {place} now", flush=True)
+
+  def _restore(self, step: int, state: Any, shardings: Any) -> TrainState:
+    """Reads one step; all processes return, or all raise the same kind."""
+    problem, manifest, restored = None, None, None
+    try:
+      manifest = saved.read_manifest(self._folder, step)
+      self._check(step, manifest, state)
+      target = jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(
+          x.shape, x.dtype, sharding=sharding
+        ),
+        state,
+        shardings,
+      )
+      restored = read(self._folder / str(step), target)
+    except InputError as error:
+      problem = error
+    # What follows is computed by all processes together.
+    rank = 0 if problem is None else 2 - isinstance(problem, DamageError)
+    worst = together.largest(rank)
+    if worst > rank:
+      kind = DamageError if worst == 1 else InputError
+      problem = kind(
+        f"checkpoint {self._folder / str(step)} cannot be read by another "
+        "process"
+      )
+    if problem is not None:
+      raise problem
+    compare_digests(self._folder / str(step), manifest, digests(restored))
     return restored
 
-  def _read(self, place, step, **items):
-    try:
-      return self._manager.restore(step, args=ocp.args.Composite(**items))
-    except Exception as error:  # What it raises differs with the damage.
-      raise InputError(f"{place} cannot be read: {error}") from error
+  def _check(self, step: int, manifest: dict[str, Any], state: Any) -> None:
+    """Raises unless a manifest is of this run and its arrays."""
+    place = f"checkpoint {self._folder / str(step)}"
+    for name, value in self._identity.items():
+      if manifest.get(name) != value:
+        raise InputError(
+          f"{place} is of another run: its {name} is {manifest.get(name)!r}, "
+          f"this run's is {value!r}"
+        )
+    # Orbax would cast another dtype in silence.
+    expected, found = _arrays(state), manifest["arrays"]
+    for path in sorted(expected.keys() | found.keys()):
+      if expected.get(path) != found.get(path):
+        raise DamageError(
+          f"{place} does not fit: array {path} is "
+          f"{found.get(path, 'absent')}, expected "
+          f"{expected.get(path, 'absent')}"
+        )
 
   def wait(self) -> None:
     """Returns when all saves are on disk.
@@ -173,8 +254,9 @@ class Checkpointer:
     Raises:
       OSError: If one failed.
     """
-    with self._says_what_failed():
-      self._manager.wait_until_finished()
+    if self._saver is not None:
+      with self._says_what_failed():
+        self._saver.wait_until_finished()
 
   def close(self) -> None:
     """Finishes all saves and releases the folder.
@@ -182,8 +264,10 @@ class Checkpointer:
     Raises:
       OSError: If one failed.
     """
-    with self._says_what_failed():
-      self._manager.close()
+    if self._saver is not None:
+      saver, self._saver = self._saver, None
+      with self._says_what_failed():
+        saver.close()
 
   @contextlib.contextmanager
   def _says_what_failed(self) -> Iterator[None]:
@@ -191,15 +275,73 @@ class Checkpointer:
     try:
       yield
     except (OSError, RuntimeError, ValueError) as error:
+      # It counts a step that failed among those that are kept.
+      saver, self._saver = self._saver, None
+      if saver is not None and jax.process_count() == 1:
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+          saver.close()
       raise OSError(
         f"a checkpoint could not be saved in {self._folder}; those that were "
         f"saved before are kept: {error}"
       ) from error
 
 
+def shapes_in(place: pathlib.Path) -> Any:
+  """What Orbax says that a step holds: a tree of dtypes and shapes.
+
+  Raises:
+    DamageError: If it says nothing.
+  """
+  try:
+    handler = ocp.StandardCheckpointHandler()
+    tree = handler.metadata(epath.Path((place / "state").absolute())).tree
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), tree)
+  except Exception as error:  # What it raises differs with the damage.
+    raise DamageError(f"checkpoint {place} cannot be read: {error}") from error
+
+
+def read(place: pathlib.Path, target: Any) -> Any:
+  """The arrays of a step, by Orbax's handler alone, which waits for nobody.
+
+  Args:
+    place: `checkpoints/<step>`.
+    target: Tree of `jax.ShapeDtypeStruct` with shardings.
+
+  Returns:
+    The tree of arrays; its content is still to be compared.
+
+  Raises:
+    DamageError: If it cannot be read.
+  """
+  try:
+    return ocp.StandardCheckpointHandler().restore(
+      epath.Path((place / "state").absolute()),
+      args=ocp.args.StandardRestore(target),
+    )
+  except Exception as error:  # What it raises differs with the damage.
+    raise DamageError(f"checkpoint {place} cannot be read: {error}") from error
+
+
+def compare_digests(
+  place: pathlib.Path, manifest: dict[str, Any], found: dict[str, int]
+) -> None:
+  """Raises DamageError unless all digests are those of the manifest."""
+  for path, digest in manifest["digests"].items():
+    if found.get(path) != digest:
+      raise DamageError(
+        f"checkpoint {place} is damaged: array {path} has digest "
+        f"{found.get(path)}, saved was {digest}"
+      )
+
+
 def _arrays(tree: Any) -> dict[str, str]:
   """Dtype and shape of every array, by path."""
   return {
-    jax.tree_util.keystr(path): f"{leaf.dtype}{list(leaf.shape)}"
+    jax.tree_util.keystr(path): described(leaf)
     for path, leaf in jax.tree.leaves_with_path(tree)
   }
+
+
+def described(array: Any) -> str:
+  """Dtype and shape, such as "float32[2, 3]"."""
+  return f"{array.dtype}{list(array.shape)}"

@@ -1,5 +1,7 @@
 """The folder of a run: manifest, metrics, timing, checkpoints."""
 
+from collections.abc import Iterator
+import contextlib
 from importlib import metadata
 import json
 import os
@@ -10,18 +12,21 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
+from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.compare import differences
-from taskrobust_jax.train.metrics import NoRows, Rows
+from taskrobust_jax.train.rows import NoRows, Rows
+from taskrobust_jax.train.state import TrainState
 
 MANIFEST = "manifest.json"
+_LARGEST_MANIFEST = 2**24
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 class RunFolder:
-  """An open run folder, to be used as a context.
+  """An open run folder, to be used as a context; no other process may open it.
 
   Of several processes the first one writes; all see the same folder.
 
@@ -40,15 +45,25 @@ class RunFolder:
       experiment: The run.
 
     Raises:
-      InputError: If the folder cannot be written, holds another run, or holds
-        files but no run.
+      InputError: If the folder cannot be written, holds another run, holds
+        files but no run, or is in use.
     """
     self.path = pathlib.Path(path)
+    self._on_error = experiment.on_error
+    self._lock = None
+    with contextlib.ExitStack() as opened:
+      self._open(experiment, opened)
+      self._opened = opened.pop_all()
+
+  def _open(self, experiment, opened):
     is_writer = jax.process_index() == 0
     rows = Rows if is_writer else NoRows
     try:
       if is_writer:
         self.path.mkdir(parents=True, exist_ok=True)
+        self._refuse_others(experiment)  # Before anything is changed.
+        self._lock = opened.enter_context(lock.held(self.path))
+        self._refuse_others(experiment)  # It may have become another's.
         self._claim(experiment)
       multihost_utils.sync_global_devices("manifest")
       if not is_writer:
@@ -59,7 +74,9 @@ class RunFolder:
           )
         self._check(experiment)
       self.metrics = rows(self.path / "metrics.jsonl")
+      opened.callback(self.metrics.close)
       self.timing = rows(self.path / "timing.jsonl")
+      opened.callback(self.timing.close)
       self.checkpoints = Checkpointer(
         self.path / "checkpoints", experiment.identity, experiment.keep_latest
       )
@@ -68,17 +85,24 @@ class RunFolder:
         f"workdir {self.path} cannot be written: {error}"
       ) from error
 
-  def _claim(self, experiment):
-    """Writes the manifest, or compares it with the one that is there."""
+  def _refuse_others(self, experiment):
+    """Raises if the folder holds something else than this run."""
     if (self.path / MANIFEST).exists():
       self._check(experiment)
       return
-    temporary = self.path / f"{MANIFEST}.tmp"  # A kill may have left it.
-    if any(file != temporary for file in self.path.iterdir()):
+    # A kill may have left them.
+    own = (f"{MANIFEST}.tmp", lock.LOCK)
+    if any(file.name not in own for file in self.path.iterdir()):
       raise InputError(
         f"workdir {self.path} holds files but no {MANIFEST}; choose a new or "
         "an empty folder"
       )
+
+  def _claim(self, experiment):
+    """Writes the manifest if there is none."""
+    if (self.path / MANIFEST).exists():
+      return
+    temporary = self.path / f"{MANIFEST}.tmp"
     manifest = {
       **experiment.identity,
       "seed": experiment.identity["config"]["seed"],
@@ -109,10 +133,77 @@ class RunFolder:
       self.close()
 
   def close(self) -> None:
-    """Finishes all writing."""
-    self.metrics.close()
-    self.timing.close()
-    self.checkpoints.close()  # Last: it raises if a save failed.
+    """Finishes all writing, and gives the folder free."""
+    with self._opened:
+      self.checkpoints.close()
+
+  def cut_rows(
+    self, step: int, fingerprint: dict[str, Any], is_lenient: bool
+  ) -> None:
+    """Brings the files of rows to what they were when a step was saved.
+
+    Args:
+      step: It.
+      fingerprint: Of metrics.jsonl, then.
+      is_lenient: Whether rows that are lost are done without.
+
+    Raises:
+      InputError: If metrics.jsonl does not begin with the rows it had then.
+    """
+    if not self.metrics.cut_to(fingerprint):
+      problem = (
+        f"{self.path / 'metrics.jsonl'} is damaged: it does not begin with the "
+        f"{fingerprint['bytes']} bytes that it had at step {step}"
+      )
+      if not is_lenient:
+        raise InputError(
+          f"{problem}. Restore the file, or do without those rows by "
+          f"--restore_step={step}"
+        )
+      copy = self.metrics.keep_what_is_whole(step)
+      print(f"WARNING {problem}; rows are lost ({copy})", flush=True)
+    self.timing.cut_after(step)
+
+  def save(
+    self,
+    state: TrainState,
+    evaluation: dict[str, float],
+    more: dict[str, Any],
+    is_last: bool,
+  ) -> None:
+    """Starts to save a state, with all rows on disk before.
+
+    Args:
+      state: It.
+      evaluation: Held-out values at this step, or {}.
+      more: JSON values to be kept beside it.
+      is_last: Whether the run ends here: then a save that fails is an error
+        whatever the config says.
+
+    Raises:
+      OSError: If this save or the one before it failed, and
+        `checkpoint.on_error` is "stop"; if the folder is no longer ours.
+    """
+    if self._lock is not None:
+      self._lock.check()
+    with self.lasting(is_last):
+      self.checkpoints.wait()  # For the one before: it may have failed.
+    with self.lasting(is_last):
+      self.metrics.sync()  # A checkpoint never knows more than its rows.
+      rows = self.metrics.fingerprint()
+      self.checkpoints.save(state, evaluation, {**more, "rows": rows})
+      if is_last:
+        self.checkpoints.wait()
+
+  @contextlib.contextmanager
+  def lasting(self, is_last: bool = False) -> Iterator[None]:
+    """A block in which a disk that refuses is an error, or is waited out."""
+    try:
+      yield
+    except OSError as error:
+      if self._on_error == "stop" or is_last:
+        raise
+      print(f"WARNING {error}; goes on and tries again later", flush=True)
 
 
 def versions() -> dict[str, str]:
@@ -131,7 +222,11 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   """
   file = path / MANIFEST
   try:
-    manifest = json.loads(file.read_text("utf-8"))
+    with file.open("rb") as stream:
+      text = stream.read(_LARGEST_MANIFEST + 1)
+    if len(text) > _LARGEST_MANIFEST:
+      raise ValueError(f"it is larger than {_LARGEST_MANIFEST} bytes")
+    manifest = json.loads(text)
     if not isinstance(manifest["config"], dict):
       raise ValueError("it has no config")
   except FileNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 import contextlib
+import math
 import os
 import signal
 
@@ -16,11 +17,14 @@ from taskrobust_jax.train.evaluation import evaluate_state
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values
+from taskrobust_jax.train.order_digest import OrderDigest, as_number
 from taskrobust_jax.train.state import TrainState
 from taskrobust_jax.train.step import StepMetrics
 
 
-def train(experiment: Experiment, folder: RunFolder) -> int:
+def train(
+  experiment: Experiment, folder: RunFolder, restore_step: int | None = None
+) -> int:
   """Runs an experiment to its end, from where its folder left it.
 
   On SIGTERM or SIGINT to any process the current step is saved by all, and a
@@ -31,11 +35,17 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
   Args:
     experiment: From `build`.
     folder: Of this run.
+    restore_step: The checkpoint to go on from, and no other; the newest whole
+      one if `None`.
 
   Returns:
     An exit code of `errors`: `DONE`, `PREEMPTED` or `INTERRUPTED`.
+
+  Raises:
+    FloatingPointError: If too many gradients in a row were not finite.
+    OSError: If the disk refuses what must be written.
   """
-  state = _restore_or_init(experiment, folder)
+  state, order = _restore_or_init(experiment, folder, restore_step)
   first, last = int(state.step), experiment.num_steps
   progress = Progress(last, experiment.batch_size)
   collapse = CollapseWarning(experiment.task_names)
@@ -48,10 +58,14 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
     if plateau.is_reached():
       return _end_on_plateau(first, last)
 
+  def load(step):  # Called for one step after the other.
+    digest = order.add(experiment.rows_of_step(step))
+    return experiment.load_batch(step), digest
+
   pending = None  # A step and its metrics, which may still be computed.
   with _stop_requests() as stop_code_at:
-    loaded = batches.read_ahead(experiment.load_batch, first, last)
-    for step, batch in enumerate(loaded, start=first + 1):
+    loaded = batches.read_ahead(load, first, last)
+    for step, (batch, digest) in enumerate(loaded, start=first + 1):
       state, metrics = experiment.train_step(state, batch)
       if step == first + 1:
         progress.start(step)
@@ -66,27 +80,26 @@ def train(experiment: Experiment, folder: RunFolder) -> int:
       is_evaluated = is_save_step or step % experiment.evaluate_every == 0
       is_saved = is_save_step or stop
       if step % experiment.log_every == 0:
-        pending = (step, metrics)
+        pending = (step, metrics, digest)
       if pending and (is_saved or is_evaluated):
         _write(experiment, folder, progress, collapse, *pending)
         pending = None
 
       with progress.paused():
         evaluation = {}
+        if is_evaluated or is_saved:
+          _check_finite(experiment, step, metrics)
         if is_evaluated:
           evaluation = _evaluate(experiment, folder, step, state)
           plateau.note(evaluation)
         if is_saved or plateau.is_reached():
-          folder.metrics.sync()  # A checkpoint never knows more than its rows.
-          folder.checkpoints.save(state, evaluation)
+          is_last = bool(stop) or plateau.is_reached() or step == last
+          folder.save(state, evaluation, {"order_digest": digest}, is_last)
       if stop and step < last:
-        folder.checkpoints.wait()
         print(f"stopped and saved at step {step} of {last}", flush=True)
         return stop
       if plateau.is_reached() and step < last:
-        folder.checkpoints.wait()
         return _end_on_plateau(step, last)
-  folder.checkpoints.wait()
   return errors.DONE
 
 
@@ -99,17 +112,22 @@ def _end_on_plateau(step: int, last: int) -> int:
   return errors.DONE
 
 
-def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
-  """The latest saved state, or a new one; rows past it are cut."""
+def _restore_or_init(
+  experiment: Experiment, folder: RunFolder, restore_step: int | None
+) -> tuple[TrainState, OrderDigest]:
+  """A saved state, or a new one; rows past it are cut."""
   state = folder.checkpoints.restore(
-    experiment.state_shapes, experiment.state_sharding
+    experiment.state_shapes, experiment.state_sharding, restore_step
   )
-  step = -1 if state is None else int(state.step)
-  folder.metrics.cut_after(step)
-  folder.timing.cut_after(step)
+  data_digest = experiment.identity["data_digest"]
   if state is not None:
+    step = int(state.step)
+    saved = folder.checkpoints.manifest(step)
+    folder.cut_rows(step, saved["rows"], is_lenient=restore_step is not None)
     print(f"continues at step {step} of {experiment.num_steps}", flush=True)
-    return state
+    return state, OrderDigest(data_digest, saved["order_digest"])
+  folder.metrics.cut_after(-1)
+  folder.timing.cut_after(-1)
   state = experiment.init_state()
   print(
     parameter_overview.get_parameter_overview(
@@ -117,14 +135,37 @@ def _restore_or_init(experiment: Experiment, folder: RunFolder) -> TrainState:
     ),
     flush=True,
   )
-  return state
+  return state, OrderDigest(data_digest)
+
+
+def _check_finite(
+  experiment: Experiment, step: int, metrics: StepMetrics
+) -> None:
+  """Raises if a run has not moved for long, and says which task is to blame."""
+  count = int(metrics.non_finite_in_a_row)
+  if count < experiment.max_non_finite_in_a_row:
+    return
+  losses, counts = jax.device_get((metrics.losses, metrics.counts))
+  bad = [
+    name
+    for name, loss, n in zip(experiment.task_names, losses, counts, strict=True)
+    if n > 0 and not math.isfinite(loss)
+  ]
+  where = f"in the loss of {', '.join(bad)}" if bad else "in no task's loss"
+  raise FloatingPointError(
+    f"step {step}: gradients have not been finite since step "
+    f"{step - count + 1}, {count} in a row (optimizer.max_non_finite_in_a_row "
+    f"is {experiment.max_non_finite_in_a_row}); at step {step} NaN or inf is "
+    f"{where}. Nothing of them was applied; the last checkpoint is whole"
+  )
 
 
 def _evaluate(
   experiment: Experiment, folder: RunFolder, step: int, state: TrainState
 ) -> dict[str, float]:
   values = evaluate_state(experiment.evaluate, state)
-  folder.metrics.write(step, values)
+  with folder.lasting():
+    folder.metrics.write(step, values)
   if values:
     print(
       f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
@@ -141,18 +182,24 @@ def _write(
   collapse: CollapseWarning,
   step: int,
   metrics: StepMetrics,
+  order_digest: str,
 ) -> None:
+  _check_finite(experiment, step, metrics)
   # The update that made this step the count was scheduled by the one before.
   rate = float(experiment.learning_rate(step - 1))
   values = train_values(experiment.task_names, metrics, rate)
+  values["train/order_digest"] = as_number(order_digest)
   if experiment.regret_bound is not None:
     values["train/adversary_regret_bound"] = experiment.regret_bound(
       step, len(experiment.task_names), float(metrics.signal_range)
     )
   if warning := collapse.note(step, values):
     print(warning, flush=True)
-  folder.metrics.write(step, values)
-  folder.timing.write(step, progress.report(step, values))
+  timing = progress.report(step, values)
+  with folder.lasting():
+    folder.metrics.write(step, values)
+  with folder.lasting():
+    folder.timing.write(step, timing)
 
 
 @contextlib.contextmanager

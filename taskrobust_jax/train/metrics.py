@@ -1,109 +1,13 @@
-"""What a run writes down: metrics.jsonl, timing.jsonl, the progress line.
-
-`metrics.jsonl` holds functions of config, seed and step alone, so that two runs
-of one config can be compared byte by byte; whatever a clock says goes to
-`timing.jsonl`.
-"""
+"""What a step has to say: its row of metrics.jsonl, the progress line."""
 
 from collections.abc import Iterator, Sequence
 import contextlib
-import io
-import json
-import math
-import os
-import pathlib
 import time
 
 import jax
 import numpy as np
 
-from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.step import StepMetrics
-
-
-class Rows:
-  """A file of JSON objects, one a line, each with its `step`."""
-
-  def __init__(self, path: pathlib.Path):
-    """Opens the file; rows are appended."""
-    self._path = path
-    # Without a buffer, so that a row that a full disk refused is not tried
-    # again when the file is closed.
-    self._file = path.open("ab", buffering=0)
-
-  def cut_after(self, step: int) -> None:
-    """Drops the rows past a step, and a last line that was cut short.
-
-    Raises:
-      InputError: If a line before them is not a row.
-    """
-    content = self._path.read_bytes()
-    kept = 0
-    for number, line in enumerate(io.BytesIO(content), 1):
-      if not line.endswith(b"\n"):
-        break
-      try:
-        is_past = json.loads(line)["step"] > step
-      except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-          f"{self._path}: line {number} is not a row of a run: {line[:80]!r}"
-        ) from error
-      if is_past:
-        break
-      kept += len(line)
-    if kept == len(content):
-      return
-    # Replaced whole: a kill in between leaves the old file or the new one.
-    temporary = self._path.with_suffix(".tmp")
-    with self._names_the_file(), temporary.open("wb") as file:
-      file.write(content[:kept])
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, self._path)
-    self._file.close()
-    self._file = self._path.open("ab", buffering=0)
-
-  def write(self, step: int, values: dict[str, float]) -> None:
-    """Appends a row; a value that is not finite becomes null."""
-    row = {"step": step}
-    for key, value in values.items():
-      row[key] = value if math.isfinite(value) else None
-    left = memoryview(json.dumps(row, allow_nan=False).encode() + b"\n")
-    with self._names_the_file():
-      while left:
-        left = left[self._file.write(left) :]
-
-  def sync(self) -> None:
-    """Returns when all rows are on disk."""
-    with self._names_the_file():
-      os.fsync(self._file.fileno())
-
-  def close(self) -> None:
-    """Closes the file."""
-    self._file.close()
-
-  @contextlib.contextmanager
-  def _names_the_file(self) -> Iterator[None]:
-    """A full disk says so without saying where."""
-    try:
-      yield
-    except OSError as error:
-      raise OSError(error.errno, error.strerror, str(self._path)) from error
-
-
-class NoRows:
-  """In the place of `Rows` where another process writes them."""
-
-  def __init__(self, path: pathlib.Path):
-    """Opens nothing."""
-
-  def cut_after(self, step: int) -> None: ...
-
-  def write(self, step: int, values: dict[str, float]) -> None: ...
-
-  def sync(self) -> None: ...
-
-  def close(self) -> None: ...
 
 
 def train_values(

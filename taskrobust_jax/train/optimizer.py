@@ -6,6 +6,7 @@ import jax
 import optax
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.spikes import SpikeState, skip_spikes
 
 
 def make_optimizer(
@@ -17,6 +18,7 @@ def make_optimizer(
   eps: float,
   weight_decay: float,
   clip_norm: float,
+  skip_norm_above: float,
 ) -> optax.GradientTransformationExtraArgs:
   """The whole chain, from pull-back to updates.
 
@@ -31,6 +33,8 @@ def make_optimizer(
     eps: Adam's, > 0.
     weight_decay: >= 0, times the learning rate; not for biases and norms.
     clip_norm: > 0, the largest global norm of a gradient.
+    skip_norm_above: An update is skipped when its gradient's norm is so many
+      times the running mean (`skip_spikes`), > 1; 0 for never.
 
   Returns:
     A transform that takes `task_losses`, `is_present` and `step`.
@@ -49,6 +53,12 @@ def make_optimizer(
       "[0, inf)",
     ),
     ("clip_norm", clip_norm, 0 < clip_norm, "(0, inf]"),
+    (
+      "skip_norm_above",
+      skip_norm_above,
+      skip_norm_above == 0 or 1 < skip_norm_above,
+      "(1, inf] or 0 for never",
+    ),
   ):
     if not is_legal:
       raise InputError(f"optimizer.{name} must be in {legal}, got {value}")
@@ -58,6 +68,8 @@ def make_optimizer(
     optax.add_decayed_weights(weight_decay, _is_decayed),
     _scale_by_learning_rate(learning_rate),
   )
+  if skip_norm_above:
+    descent = skip_spikes(descent, skip_norm_above)
   return optax.chain(
     adversary, optax.apply_if_finite(descent, max_consecutive_errors=2**31 - 2)
   )
@@ -113,4 +125,13 @@ def _is_decayed(params: Any) -> Any:
 def num_skipped_updates(opt_state: Any) -> jax.Array:
   """How many updates a chain of `make_optimizer` has skipped, scalar int32."""
   _, guard = opt_state
-  return guard.total_notfinite
+  skipped = guard.total_notfinite
+  if isinstance(guard.inner_state, SpikeState):
+    skipped += guard.inner_state.skipped
+  return skipped
+
+
+def num_non_finite_in_a_row(opt_state: Any) -> jax.Array:
+  """How many of the last gradients were not finite, scalar int32."""
+  _, guard = opt_state
+  return guard.notfinite_count

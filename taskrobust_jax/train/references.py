@@ -123,7 +123,10 @@ def read(path: pathlib.Path) -> References:
       _finite("cosines", content["cosines"], (num_tasks, num_tasks)),
       hashlib.sha256(text).hexdigest(),
     )
-  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+  except (
+    *(OSError, ValueError, KeyError, TypeError),
+    *(OverflowError, RecursionError),
+  ) as error:
     problem = f"it has no {error}" if isinstance(error, KeyError) else error
     raise InputError(f"references {path} cannot be read: {problem}") from error
 

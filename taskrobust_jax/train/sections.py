@@ -101,6 +101,9 @@ def optimizer(
   options = config.optimizer.to_dict()
   options.pop("average_decay")
   check_count("optimizer.warmup_steps", options["warmup_steps"], least=0)
+  check_count(
+    "optimizer.max_non_finite_in_a_row", options.pop("max_non_finite_in_a_row")
+  )
   learning_rate = warmup_linear(
     options.pop("learning_rate"), options.pop("warmup_steps"), config.num_steps
   )

@@ -8,7 +8,10 @@ import optax
 
 from taskrobust_jax import minimax
 from taskrobust_jax.tasks.suite import TaskSuite
-from taskrobust_jax.train.optimizer import num_skipped_updates
+from taskrobust_jax.train.optimizer import (
+  num_non_finite_in_a_row,
+  num_skipped_updates,
+)
 from taskrobust_jax.train.state import TrainState, stream
 from taskrobust_jax.train.task_gradients import vjp_and_norms
 
@@ -23,7 +26,9 @@ class StepMetrics(NamedTuple):
     signal_range: Scalar f32, the largest spread over present tasks of what the
       adversary was shown, so far.
     skipped_updates: Scalar int32, how many so far for a gradient that was not
-      finite.
+      finite, or a spike.
+    non_finite_in_a_row: Scalar int32, how many gradients were not finite, this
+      one and those right before it.
     mean_task_weights: [K] f32, the mean of the weights over the steps so far,
       for a strategy whose outcome it is and in a run with averages; else ().
   """
@@ -33,6 +38,7 @@ class StepMetrics(NamedTuple):
   counts: jax.Array
   signal_range: jax.Array
   skipped_updates: jax.Array
+  non_finite_in_a_row: jax.Array
   mean_task_weights: jax.Array | tuple[()]
 
 
@@ -104,6 +110,7 @@ def make_train_step(
       counts,
       minimax.find_state(opt_state).weighting.signal_range,
       num_skipped_updates(opt_state),
+      num_non_finite_in_a_row(opt_state),
       _mean_task_weights(opt_state, averages),
     )
     return TrainState(state.step + 1, params, opt_state, averages), metrics

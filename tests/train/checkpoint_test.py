@@ -242,12 +242,106 @@ def test_damage_to_any_file_is_found_or_harmless(opened, tmp_path):
   gc.collect()
 
 
-def test_an_empty_folder_is_named(opened, tmp_path):
+def test_an_empty_folder_is_named_and_skipped(opened, tmp_path, capsys):
   save(opened(), (7, 1.0))
   (tmp_path / "checkpoints/9").mkdir()
-  with pytest.raises(InputError, match="checkpoints/9 cannot be read"):
+  with pytest.raises(InputError, match="checkpoints/9 is damaged: the folder"):
+    restore(opened(), 9)
+  reader = opened(read_only=True)
+  assert restore(reader).step == 7
+  assert reader.steps() == [7, 9]
+  assert restore(opened()).step == 7
+  assert (tmp_path / "set_aside/9").is_dir()
+  assert opened().steps() == [7]
+  skipped, moved = capsys.readouterr().out.splitlines()
+  assert skipped.endswith("checkpoints/9 is damaged: the folder is empty")
+  assert moved == f"{skipped}; it lies in {tmp_path / 'set_aside/9'} now"
+
+
+def flip(folder, step):
+  """A bit of every file that holds numbers."""
+  for file in (folder / str(step) / "state").rglob("d/*"):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+
+
+@ORBAX_FAILS
+def test_the_newest_whole_step_is_restored_and_the_rest_said(
+  opened, tmp_path, capsys
+):
+  save(opened(keep_latest=4), (1, 1.0), (2, 1.0), (3, 1.0), (4, 1.0))
+  folder = tmp_path / "checkpoints"
+  flip(folder, 4)
+  (folder / "3/manifest/metadata").write_text("{}")
+  for step in (3, 4):  # A step that is asked for is never replaced.
+    with pytest.raises(InputError, match=f"checkpoints/{step} "):
+      restore(opened(keep_latest=4), step)
+  assert capsys.readouterr().out == ""
+  checkpoints = opened(keep_latest=4)
+  toy.assert_same_bits(
+    jax.device_get(restore(checkpoints)), jax.device_get(state_of(2))
+  )
+  lines = capsys.readouterr().out.splitlines()
+  assert [line.split()[:2] for line in lines] == [["skips", "checkpoint"]] * 2
+  assert f"{folder}/3 is damaged: its manifest does not have" in lines[0]
+  assert f"{folder}/4 " in lines[1]
+  assert checkpoints.steps() == [1, 2]
+  # The same numbers can be saved again, and be damaged again.
+  save(checkpoints, (3, 1.0), (4, 1.0))
+  assert restore(opened(keep_latest=4)).step == 4
+  flip(folder, 4)
+  assert restore(opened(keep_latest=4)).step == 3
+  assert sorted(x.name for x in (tmp_path / "set_aside").iterdir()) == [
+    *("3", "4", "4.2")
+  ]
+  gc.collect()
+
+
+def test_an_older_step_that_is_asked_for_sets_newer_ones_aside(
+  opened, tmp_path, capsys
+):
+  save(opened(keep_latest=3), (1, 1.0), (2, 1.0), (3, 1.0))
+  checkpoints = opened(keep_latest=3)
+  assert restore(checkpoints, 1).step == 1
+  assert checkpoints.steps() == [1]
+  assert "skips step 2 is past" in capsys.readouterr().out
+  save(checkpoints, (2, 1.0))
+  assert restore(opened()).step == 2
+
+
+def test_without_a_whole_step_all_are_named(opened, tmp_path):
+  save(opened(), (1, 1.0), (2, 1.0))
+  for step in (1, 2):
+    (tmp_path / f"checkpoints/{step}/manifest/metadata").unlink()
+  with pytest.raises(InputError, match="is whole: .*/2 is dam.*/1 is damaged"):
     restore(opened())
-  assert restore(opened(), 7).step == 7
+  assert opened().steps() == [1, 2]  # Nothing was moved.
+
+
+def test_a_checkpoint_of_another_run_is_not_skipped(opened):
+  save(opened(), (1, 1.0))
+  save(opened({**IDENTITY, "data_digest": "e"}), (2, 1.0))
+  with pytest.raises(InputError, match="checkpoints/2 is of another run"):
+    restore(opened())
+  assert opened().steps() == [1, 2]
+
+
+def test_a_folder_under_another_number_is_found(opened, tmp_path):
+  save(opened(), (7, 1.0))
+  (tmp_path / "checkpoints/7").rename(tmp_path / "checkpoints/9")
+  with pytest.raises(InputError, match="9 is damaged: its manifest is of st"):
+    restore(opened(), 9)
+
+
+def test_older_damage_does_not_keep_a_run_from_saving(opened, tmp_path, capsys):
+  save(opened(keep_latest=3), (1, 1.0), (2, 1.0))
+  (tmp_path / "checkpoints/1/metrics/metrics").write_text("[")
+  checkpoints = opened(keep_latest=3)
+  assert restore(checkpoints).step == 2
+  save(checkpoints, (3, 1.0))
+  assert checkpoints.steps() == [2, 3]
+  assert "checkpoints/1 is damaged" in capsys.readouterr().out
 
 
 def test_what_a_kill_left_half_written_is_removed(opened, tmp_path):

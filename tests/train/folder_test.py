@@ -4,10 +4,12 @@ from importlib import metadata
 import json
 import os
 import pathlib
+import re
 import tempfile
 
 import pytest
 
+from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.folder import RunFolder, read_manifest
@@ -98,6 +100,43 @@ def test_another_dataset_and_other_tasks_are_refused(tmp_path, experiment):
     identity = experiment.identity | {name: value}
     other = experiment._replace(identity=identity)
     assert message in refused(tmp_path, other)
+
+
+def test_two_runs_in_one_folder(tmp_path, experiment, monkeypatch):
+  monkeypatch.setattr(lock, "GRACE", 0.1)
+  with RunFolder(tmp_path, experiment):
+    message = refused(tmp_path, experiment)
+    assert f"is in use by process {os.getpid()} on" in message
+    assert re.search(r"for \d+ s; wait for it", message)
+  open_and_close(tmp_path, experiment)
+
+
+def test_a_folder_that_cannot_be_opened_is_left_free(tmp_path, experiment):
+  (tmp_path / "metrics.jsonl").mkdir()
+  (tmp_path / "manifest.json").write_text(
+    json.dumps(json.loads(json.dumps(experiment.identity)))
+  )
+  with pytest.raises(InputError, match="cannot be written"):
+    RunFolder(tmp_path, experiment)
+  assert lock.owner_of(tmp_path) == ""
+
+
+def test_a_run_that_lost_its_folder_saves_nothing(tmp_path, experiment):
+  folder = RunFolder(tmp_path, experiment)
+  (tmp_path / lock.LOCK).unlink()
+  with pytest.raises(OSError, match="no longer this process's lock"):
+    folder.save(experiment.init_state(), {}, {}, is_last=False)
+  folder.close()
+  assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_what_a_run_does_about_its_disk_is_no_part_of_it(tmp_path, experiment):
+  open_and_close(tmp_path, experiment)
+  other = toy.small_experiment(
+    checkpoint__on_error="continue", optimizer__max_non_finite_in_a_row=7
+  )
+  assert (other.on_error, other.max_non_finite_in_a_row) == ("continue", 7)
+  open_and_close(tmp_path, other)
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path, experiment):

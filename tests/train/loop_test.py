@@ -2,14 +2,18 @@
 
 import json
 import os
+import pathlib
 import resource
+import shutil
 import signal
+import tempfile
 
 import jax
 import numpy as np
 import pytest
 
 from taskrobust_jax import errors
+from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import loop
 from taskrobust_jax.train.folder import RunFolder
 from tests.train import toy
@@ -101,7 +105,12 @@ def test_rows_stand_at_their_steps_and_hold_what_they_should(whole):
   assert order == sorted(order)
   for row in trained:
     keys = [key.removeprefix("train/") for key in row]
-    assert keys[-3:] == ["robust_loss", "skipped_updates", "learning_rate"]
+    assert keys[-4:] == [
+      "robust_loss",
+      "skipped_updates",
+      "learning_rate",
+      "order_digest",
+    ]
     for name in toy.Squares.task_names:
       count = row[f"train/predictions/{name}"]
       assert (f"train/loss/{name}" in row) == (count > 0)
@@ -265,9 +274,9 @@ def test_rows_are_on_disk_before_a_checkpoint_is_begun(
     if os.path.realpath(f"/proc/self/fd/{number}").endswith("metrics.jsonl"):
       seen.append(("synced", rows_of(path)[-1]["step"]))
 
-  def watched_save(state, evaluation):
+  def watched_save(state, *more):
     seen.append(("saved", int(state.step)))
-    save(state, evaluation)
+    save(state, *more)
 
   monkeypatch.setattr(os, "fsync", watched_fsync)
   monkeypatch.setattr(folder.checkpoints, "save", watched_save)
@@ -302,6 +311,129 @@ def test_a_disk_that_fills_up_is_named_and_the_run_can_go_on(
   assert_same_run(path, whole, experiment)
 
 
+def refuse_writes(folder, size):
+  """As a full disk does; gives the limits before."""
+  folder.checkpoints.wait()
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+  return limits
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_disk_that_fills_up_can_be_waited_out(
+  tmp_path, experiment, whole, capsys
+):
+  path, limits = tmp_path / "run", []
+  folder = RunFolder(path, experiment._replace(on_error="continue"))
+  size = (whole / "metrics.jsonl").stat().st_size
+
+  def train_step(state, batch):
+    if int(state.step) == 6:
+      limits.append(refuse_writes(folder, size // 2))
+    if int(state.step) == 10:  # Somebody makes room.
+      resource.setrlimit(resource.RLIMIT_FSIZE, limits.pop())
+    return experiment.train_step(state, batch)
+
+  with folder:
+    code = loop.train(experiment._replace(train_step=train_step), folder)
+  assert code == errors.DONE
+  assert saved_steps(path) == [4, 12]
+  out = capsys.readouterr().out
+  assert "WARNING [Errno 27] File too large:" in out
+  assert "goes on and tries again later" in out
+  assert_same_run(path, whole, experiment)
+
+
+def test_a_last_save_that_fails_is_never_done(tmp_path, experiment, whole):
+  path, limits = tmp_path / "run", []
+  folder = RunFolder(path, experiment._replace(on_error="continue"))
+
+  size = (whole / "metrics.jsonl").stat().st_size // 2
+
+  def train_step(state, batch):
+    if int(state.step) == LAST - 1:
+      limits.append(refuse_writes(folder, size))
+    return experiment.train_step(state, batch)
+
+  try:
+    with pytest.raises(OSError, match=r"too large: .*metrics\.jsonl"):
+      loop.train(experiment._replace(train_step=train_step), folder)
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits.pop())
+    folder.close()
+  assert max(saved_steps(path)) == 8
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_lost_permission_is_said_and_older_checkpoints_stay(experiment, whole):
+  with tempfile.TemporaryDirectory() as parent:
+    path = pathlib.Path(parent, "run")
+    path.parent.chmod(0o755)  # Nobody may look.
+    folder = RunFolder(path, experiment)
+
+    def train_step(state, batch):
+      if int(state.step) == 6:
+        folder.checkpoints.wait()
+        os.seteuid(65534)
+      return experiment.train_step(state, batch)
+
+    try:
+      with pytest.raises(OSError, match="checkpoint could not .*ermission"):
+        loop.train(experiment._replace(train_step=train_step), folder)
+    finally:
+      os.seteuid(0)
+      folder.close()
+    assert saved_steps(path)[0] == 4
+    assert train(path, experiment) == errors.DONE
+    assert_same_run(path, whole, experiment)
+
+
+def damaged_rows(path):
+  """Changes a row that the first checkpoint knows."""
+  file = path / "metrics.jsonl"
+  lines = file.read_bytes().splitlines(keepends=True)
+  file.write_bytes(b"".join([lines[0], b"garbage\n", *lines[2:]]))
+
+
+def test_rows_that_a_checkpoint_knows_must_be_there(
+  tmp_path, experiment, whole, capsys
+):
+  path = tmp_path / "run"
+  assert train(path, stopped_at(experiment, {6: [signal.SIGTERM]})) == 75
+  for damage in (damaged_rows, lambda p: (p / "metrics.jsonl").unlink()):
+    copy = tmp_path / damage.__name__
+    shutil.copytree(path, copy)
+    damage(copy)
+    with pytest.raises(InputError, match=r"metrics\.jsonl is damaged") as error:
+      train(copy, experiment)
+    assert "--restore_step=6" in str(error.value)
+    capsys.readouterr()
+    with RunFolder(copy, experiment) as folder:
+      assert loop.train(experiment, folder, 6) == errors.DONE
+    out = capsys.readouterr().out
+    assert "rows are lost" in out
+    assert "continues at step 6 of 12" in out
+    rows = rows_of(copy)
+    assert rows == [row for row in rows_of(whole) if row in rows]
+    assert {row["step"] for row in rows} >= {8, 9, 10, 12}
+    toy.assert_same_bits(
+      final_state(copy, experiment), final_state(whole, experiment)
+    )
+
+
+def test_an_older_step_gives_the_same_run(tmp_path, experiment, whole, capsys):
+  path = tmp_path / "run"
+  shutil.copytree(whole, path)
+  first = saved_steps(path)[0]
+  with RunFolder(path, experiment) as folder:
+    assert loop.train(experiment, folder, first) == errors.DONE
+    with pytest.raises(InputError, match="has no checkpoint of step 5"):
+      loop.train(experiment, folder, 5)
+  assert f"continues at step {first} of 12" in capsys.readouterr().out
+  assert_same_run(path, whole, experiment)
+
+
 def test_a_run_goes_on_on_another_mesh(tmp_path, experiment, whole):
   path = tmp_path / "run"
   stopped = stopped_at(experiment, {6: [signal.SIGTERM]})
@@ -318,6 +450,7 @@ def test_a_run_goes_on_on_another_mesh(tmp_path, experiment, whole):
   for a, b in zip(rows_of(path), rows_of(whole), strict=True):
     assert a.keys() == b.keys()
     np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-5)
+    assert a.get("train/order_digest") == b.get("train/order_digest")
 
 
 def test_a_plateau_ends_the_run_and_stays_its_end(tmp_path, experiment):

@@ -1,98 +1,15 @@
-"""metrics.jsonl byte by byte, the values of a row, the progress line."""
+"""The values of a row of metrics.jsonl, the progress line."""
 
 import json
 import math
 
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import metrics
-from taskrobust_jax.train.metrics import Progress, Rows, train_values
+from taskrobust_jax.train.metrics import Progress, train_values
+from taskrobust_jax.train.rows import Rows
 from taskrobust_jax.train.step import StepMetrics
-
-
-def test_the_bytes_of_rows_and_null_for_what_is_not_finite(tmp_path):
-  rows = Rows(tmp_path / "metrics.jsonl")
-  rows.write(1, {"b": 0.1, "a": float(np.float32(0.1))})
-  rows.write(2, {"x": math.nan, "y": math.inf, "z": -math.inf})
-  rows.sync()
-  assert (tmp_path / "metrics.jsonl").read_bytes() == (
-    b'{"step": 1, "b": 0.1, "a": 0.10000000149011612}\n'
-    b'{"step": 2, "x": null, "y": null, "z": null}\n'
-  )
-  rows.close()
-
-
-def rows_of(path, num_steps):
-  rows = Rows(path)
-  for step in range(num_steps):
-    rows.write(step, {"value": step / 3})
-  return rows
-
-
-def test_cut_after_keeps_the_rows_up_to_a_step_and_goes_on(tmp_path):
-  path = tmp_path / "metrics.jsonl"
-  rows = rows_of(path, 5)
-  whole = path.read_bytes()
-  rows.cut_after(2)
-  assert path.read_bytes() == b"".join(whole.splitlines(keepends=True)[:3])
-  for step in (3, 4):
-    rows.write(step, {"value": step / 3})
-  assert path.read_bytes() == whole
-  rows.cut_after(-1)
-  assert path.read_bytes() == b""
-  assert [file.name for file in tmp_path.iterdir()] == ["metrics.jsonl"]
-  rows.close()
-
-
-def test_nothing_to_cut_leaves_the_very_file(tmp_path):
-  path = tmp_path / "metrics.jsonl"
-  rows = rows_of(path, 3)
-  before = path.stat()
-  rows.cut_after(2)
-  assert path.stat().st_ino == before.st_ino
-  assert path.stat().st_mtime_ns == before.st_mtime_ns
-  rows.close()
-
-
-@pytest.mark.parametrize("length", [1, 9, 20])
-def test_a_half_written_last_line_is_cut(tmp_path, length):
-  path = tmp_path / "metrics.jsonl"
-  rows_of(path, 3).close()
-  whole = path.read_bytes()
-  with path.open("ab") as file:
-    file.write(whole[:length])  # The begin of a row of step 0.
-  rows = Rows(path)
-  rows.cut_after(10)
-  assert path.read_bytes() == whole
-  rows.close()
-
-
-@pytest.mark.parametrize(
-  "garbage", [b"{\n", b"\xff\xfe\n", b"[1]\n", b'{"value": 1}\n', b"a\rb\n"]
-)
-def test_a_garbage_line_is_named_and_nothing_is_lost(tmp_path, garbage):
-  path = tmp_path / "metrics.jsonl"
-  rows_of(path, 3).close()
-  lines = path.read_bytes().splitlines(keepends=True)
-  content = b"".join([lines[0], garbage, *lines[1:]])
-  path.write_bytes(content)
-  rows = Rows(path)
-  with pytest.raises(InputError, match=r"metrics\.jsonl: line 2 is not a row"):
-    rows.cut_after(2)
-  assert path.read_bytes() == content
-  rows.close()
-
-
-def test_a_full_disk_names_the_file(tmp_path):
-  path = tmp_path / "metrics.jsonl"
-  path.symlink_to("/dev/full")
-  rows = Rows(path)
-  with pytest.raises(OSError, match=r"No space left.*metrics\.jsonl"):
-    rows.write(1, {"value": 1.0})
-  rows.close()
 
 
 def values_of(losses, counts, weights, means=()):
@@ -102,6 +19,7 @@ def values_of(losses, counts, weights, means=()):
     jnp.array(counts),
     jnp.float32(1.0),
     jnp.int32(2),
+    jnp.int32(0),
     means,
   )
   return train_values(("a", "b"), step, 0.5)

@@ -91,6 +91,7 @@ def own_step(suite):
     eps=1e-8,
     weight_decay=0.0,
     clip_norm=1e9,
+    skip_norm_above=0.0,
   )
   start = state.initial_state(lambda key: {"x": jnp.float32(0.0)}, tx, 0)
   return jax.jit(step.make_train_step(suite, tx, 0)), start
@@ -148,6 +149,7 @@ def test_weight_decay_spares_biases_and_norms():
     eps=1e-8,
     weight_decay=0.1,
     clip_norm=1.0,
+    skip_norm_above=0.0,
   )
   params = {"kernel": jnp.ones(2), "bias": jnp.ones(2), "scale": jnp.ones(2)}
   zeros = jax.tree.map(jnp.zeros_like, params)

@@ -1,0 +1,133 @@
+"""What lies in a folder of checkpoints, read without trust and without Orbax.
+
+A step is a folder `checkpoints/<step>/` that holds `state/` (Orbax's arrays),
+`metrics/` (its held-out loss) and `manifest/metadata`: a JSON object of what
+must be equal for the run to be continued, the dtype, shape and digest of every
+array, and a sha256 of itself.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+from taskrobust_jax.errors import InputError
+
+# A manifest has a line an array; a large model's takes some 100 kB.
+_LARGEST_MANIFEST = 2**26
+
+
+class DamageError(InputError):
+  """A checkpoint is not what was saved; an older one may be whole."""
+
+  def __init__(self, message: str):
+    super().__init__(" ".join(message.split()))  # Orbax says much in lines.
+
+
+def steps_in(folder: pathlib.Path) -> list[int]:
+  """The steps that are there, whole or damaged, ascending.
+
+  What a kill left half-written has a name that is no number.
+  """
+  if not folder.is_dir():
+    return []
+  names = [entry.name for entry in folder.iterdir()]
+  return sorted(
+    int(name)
+    for name in names
+    if name.isascii() and name.isdecimal() and name == str(int(name))
+  )
+
+
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+  """A manifest with its own sha256, which `read_manifest` checks."""
+  manifest = json.loads(json.dumps(manifest))
+  return {**manifest, "sha256": _sha256(manifest)}
+
+
+def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
+  """The manifest of a step, as it was saved.
+
+  Args:
+    folder: Of the checkpoints.
+    step: One of `steps_in(folder)`.
+
+  Returns:
+    JSON values; "arrays" maps paths to "float32[2, 3]", "digests" to numbers.
+
+  Raises:
+    DamageError: If it is not what was saved, whatever it is.
+  """
+  place = folder / str(step)
+  file = place / "manifest/metadata"
+  try:
+    if not any(place.iterdir()):
+      raise ValueError("the folder is empty")
+    # A damaged file system may tell any size: the read itself is bounded.
+    with file.open("rb") as stream:
+      text = stream.read(_LARGEST_MANIFEST + 1)
+    if len(text) > _LARGEST_MANIFEST:
+      raise ValueError(f"its manifest is larger than {_LARGEST_MANIFEST} bytes")
+    manifest = json.loads(text)
+    if not isinstance(manifest, dict):
+      raise ValueError("its manifest is no JSON object")
+    seal = manifest.pop("sha256", None)
+    if seal != _sha256(manifest):
+      raise ValueError("its manifest does not have the sha256 that it says")
+    if manifest["step"] != step:
+      raise ValueError(f"its manifest is of step {manifest['step']!r}")
+    arrays, digests = manifest["arrays"], manifest["digests"]
+    if set(arrays) != set(digests) or not all(
+      isinstance(arrays[path], str) and type(digests[path]) is int
+      for path in arrays
+    ):
+      raise ValueError("its manifest does not tell every array's digest")
+  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    problem = f"it has no {error}" if isinstance(error, KeyError) else error
+    raise DamageError(f"checkpoint {place} is damaged: {problem}") from error
+  return manifest
+
+
+def read_loss(folder: pathlib.Path, step: int) -> dict[str, Any]:
+  """The held-out loss beside a step, {} if it was not evaluated.
+
+  Raises:
+    DamageError: If the file is not what was saved.
+  """
+  file = folder / str(step) / "metrics/metrics"
+  try:
+    with file.open("rb") as stream:
+      metrics = json.loads(stream.read(_LARGEST_MANIFEST))
+    if not isinstance(metrics, dict) or not all(
+      isinstance(value, int | float) for value in metrics.values()
+    ):
+      raise ValueError("its metrics are no numbers")
+  except FileNotFoundError:
+    return {}
+  except (OSError, ValueError, RecursionError) as error:
+    raise DamageError(
+      f"checkpoint {folder / str(step)} is damaged: {error}"
+    ) from error
+  return metrics
+
+
+def set_aside(folder: pathlib.Path, step: int) -> pathlib.Path:
+  """Moves a step out of the way of a later one of the same number.
+
+  Returns:
+    Where it lies now: `set_aside/<step>` beside the folder.
+  """
+  target = folder.with_name("set_aside") / str(step)
+  target.parent.mkdir(exist_ok=True)
+  number = 1
+  while target.exists():
+    number += 1
+    target = target.with_name(f"{step}.{number}")
+  os.rename(folder / str(step), target)
+  return target
+
+
+def _sha256(manifest: dict[str, Any]) -> str:
+  text = json.dumps(manifest, sort_keys=True)
+  return hashlib.sha256(text.encode()).hexdigest()
