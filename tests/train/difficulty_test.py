@@ -1,5 +1,7 @@
 """How hard words were: each hidden once, and data tagged by it."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -95,7 +97,7 @@ def test_the_program_writes_the_same_rows_with_other_tags(whole, tmp_path):
     whole.folder, tmp_path / "run", ":split=difficulty", num_steps=4
   )
   flags = [flag for flag in flags if "data_dir" not in flag]
-  code, said, err = programs.run(
+  code, _, err = programs.run(
     "pretrain",
     *flags,
     f"--data_dir={out}",
@@ -103,4 +105,5 @@ def test_the_program_writes_the_same_rows_with_other_tags(whole, tmp_path):
     "--config.optimizer.warmup_steps=1",
   )
   assert code == 0, err
-  assert "worst difficulty_" in said
+  manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+  assert manifest["task_names"] == list(new.info.tag_names[1:])
