@@ -17,10 +17,10 @@ references.json.
 import pathlib
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 import numpy as np
 
-from taskrobust_jax import configuring, program
+from taskrobust_jax import program, reference_runs
 from taskrobust_jax.data import records
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_runs
@@ -39,8 +39,7 @@ _HOW = flags.DEFINE_enum(
   ["averaged", "single"],
   "One run of plain averaging, or one run for each task.",
 )
-# Points of a curve at most, and rows of metrics.jsonl in a point at least.
-_MOST_POINTS = 50
+# Rows of metrics.jsonl in a point of a curve, at least.
 _FEWEST_ROWS = 5
 _SIMILARITY_BATCHES = 16
 
@@ -54,11 +53,11 @@ def main() -> int:
   dataset = records.open_dataset(
     _DATA_DIR.value, row_length=config.data.row_length
   )
-  task_names = build(_averaged(config), dataset).task_names
-  runs = {"averaged": _averaged(config)}
+  task_names = build(reference_runs.averaged(config), dataset).task_names
+  runs = {"averaged": reference_runs.averaged(config)}
   if _HOW.value == "single":
     runs = {
-      f"single_{name}": _of_one_task(config, k, len(task_names))
+      f"single_{name}": reference_runs.of_one_task(config, k, len(task_names))
       for k, name in enumerate(task_names)
     }
   shares, cosines = (), ()
@@ -82,7 +81,7 @@ def main() -> int:
       task_names,
     ),
     {
-      "train": _curve(
+      "train": reference_runs.curve(
         [
           run.series(f"train/loss/{name}")
           for run, name in zip(of_task, task_names, strict=True)
@@ -91,7 +90,7 @@ def main() -> int:
         # A row tells the loss before its step's update.
         offset=-1,
       ),
-      "held_out": _curve(
+      "held_out": reference_runs.curve(
         [
           run.series(f"eval/loss/{name}")
           for run, name in zip(of_task, task_names, strict=True)
@@ -140,48 +139,6 @@ def _print_similarity(task_names, shares, cosines) -> None:
   for name, share, row in zip(task_names, shares, cosines, strict=True):
     cells = "".join(f"{value:>10.3f}" for value in row)
     print(f"{name:<{width}} {share:>7.1%}{cells}")
-
-
-def _averaged(config: ConfigDict) -> ConfigDict:
-  return _with_strategy(config, "strategy=uniform")
-
-
-def _of_one_task(config: ConfigDict, k: int, num_tasks: int) -> ConfigDict:
-  weights = tuple(float(j == k) for j in range(num_tasks))
-  return _with_strategy(config, f"strategy=fixed,weights={weights}")
-
-
-def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
-  """The config with another strategy; the rows of each task stay the same."""
-  _, section = configuring.parse(text, "uniform", {})
-  changed = ConfigDict(config.to_dict())
-  changed.minimax = section
-  changed.evaluation.patience = 0
-  if changed.tasks.budget == "rows_by_weight":
-    # A run of one task is to see that task's rows and no more.
-    changed.tasks.budget, changed.tasks.min_rows = "rows", 0
-  return changed.lock()
-
-
-def _curve(
-  series: list[tuple[np.ndarray, np.ndarray]], fewest_rows: int, offset: int = 0
-) -> references.Curve:
-  """One curve over common steps from (steps, losses) of every task."""
-  steps = np.unique(np.concatenate([steps for steps, _ in series]))
-  num_points = min(_MOST_POINTS, max(1, len(steps) // fewest_rows))
-  columns = []
-  points = [chunk.mean() for chunk in np.array_split(steps, num_points)]
-  for own_steps, losses in series:
-    is_known = np.isfinite(losses)
-    if not is_known.any():
-      raise InputError("a task was never seen in its run: no reference for it")
-    at = np.interp(steps, own_steps[is_known], losses[is_known])
-    columns.append([x.mean() for x in np.array_split(at, num_points)])
-  points = np.maximum(np.round(points) + offset, 0).astype(int)
-  table = np.stack(columns, axis=1)
-  return references.Curve(
-    tuple(points.tolist()), tuple(map(tuple, table.tolist()))
-  )
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ def pos_bert(
   besides those of the strategy:
     `:ordinary` makes it one task of ordinary masked language modelling over
       15 % of the pieces, the baseline.
-    `:split=NAME` splits the text otherwise: `denoisers`, or a tagger of
-      `data/taggers.py` that tells no grammar, such as `word_frequency:4`
-      (prepare the data with the same argument).
+    `:split=NAME` splits the text otherwise: `denoisers`; `difficulty`, on data
+      that `tag_by_loss` wrote; or a tagger of `data/taggers.py` that tells no
+      grammar, such as `word_frequency:4` (prepare the data with the same
+      argument).
 
   Args:
     text: What stands after the colon of `--config`.
@@ -59,7 +60,7 @@ def pos_bert(
     if options.ordinary:
       raise InputError("config arguments ordinary and split exclude each other")
     groups = {}
-    if options.split != "denoisers":
+    if options.split not in ("denoisers", "difficulty"):
       tagger, tagger_path = options.split, ""
       taggers.check(tagger)
     if tagger.partition(":")[0] in taggers.OF_DOCUMENTS:

@@ -5,17 +5,11 @@ r"""Evaluates a checkpoint of a run on the held-out rows.
 The config is the run's own. Nothing is written.
 """
 
-import pathlib
-
 from absl import flags
 
 from taskrobust_jax import program
-from taskrobust_jax.data import records
-from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.build import build, config_of
-from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.evaluation import evaluate_state
-from taskrobust_jax.train.folder import read_manifest
+from taskrobust_jax.train.restored import restore
 
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
@@ -24,21 +18,7 @@ _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
 
 def main() -> None:
   """Restores the checkpoint and prints every task's held-out loss."""
-  workdir = pathlib.Path(_WORKDIR.value)
-  manifest = read_manifest(workdir)
-  dataset = records.open_dataset(
-    _DATA_DIR.value, digest=manifest["data_digest"]
-  )
-  experiment = build(config_of(manifest["config"]), dataset)
-  folder = workdir / "checkpoints"
-  if not folder.is_dir():
-    raise InputError(f"{workdir} holds no checkpoint yet")
-  checkpoints = Checkpointer(folder, experiment.identity, read_only=True)
-  state = checkpoints.restore(
-    experiment.state_shapes, experiment.state_sharding, _STEP.value
-  )
-  if state is None:
-    raise InputError(f"{workdir} holds no checkpoint yet")
+  experiment, _, state = restore(_WORKDIR.value, _DATA_DIR.value, _STEP.value)
   values = evaluate_state(experiment.evaluate, state)
   print(f"held-out, step {int(state.step)}")
   _print(experiment.task_names, values, "eval")

@@ -5,10 +5,8 @@ import re
 
 import pytest
 
-from taskrobust_jax import calibrate as calibrate_program
 from taskrobust_jax.train import references
 from tests import programs
-from tests.train import toy
 
 TASKS = ["function_words", "modifiers", "nouns", "verbs"]
 SHORT = {"num_steps": 40, "log_every": 2, "evaluation__every": 20}
@@ -77,24 +75,6 @@ def test_references_of_one_averaged_run(whole, tmp_path):
   assert "step 40  held-out" in out, err
   assert code == 2
   assert "do not fit this run: their model.mlp_width is 8, not 16" in refused
-
-
-def test_a_reference_run_gives_each_task_the_rows_it_has_in_plain_training():
-  config = toy.config(
-    "signal=ema,decay=0.9", tasks__budget="rows_by_weight", tasks__min_rows=2
-  )
-  for made in (calibrate_program._averaged(config), single(config)):
-    assert made.tasks.budget == "rows"
-    assert made.tasks.min_rows == 0
-    assert made.evaluation.patience == 0
-  assert config.tasks.budget == "rows_by_weight"
-  assert single(config).minimax.weights == (0.0, 1.0, 0.0, 0.0)
-  other = toy.config(tasks__budget="every_row")
-  assert single(other).tasks.budget == "every_row"
-
-
-def single(config):
-  return calibrate_program._of_one_task(config, 1, 4)
 
 
 @pytest.mark.ci

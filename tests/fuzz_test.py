@@ -138,6 +138,7 @@ ARRAYS = st.dictionaries(st.text(max_size=3), st.text(max_size=9), max_size=3)
   st.booleans(),
 )
 @example(BRACKETS, False)
+@example({"step": 3, "arrays": [5], "digests": [5]}, True)
 def test_a_checkpoint_s_manifest(content, is_sealed):
   if isinstance(content, dict) and is_sealed:
     content = saved.sealed(content)
@@ -178,8 +179,9 @@ LINES = (
 @given(st.lists(LINES, max_size=8))
 def test_conllu(lines):
   with contextlib.suppress(InputError):
-    for _, text, spans, tags in conllu.documents("f", lines):
+    for _, text, spans, tags, entities in conllu.documents("f", lines):
       assert len(spans) == len(tags)
+      assert entities is None or len(entities) == len(tags)
       assert all(0 <= a <= b <= len(text) for a, b in spans)
 
 

@@ -11,7 +11,6 @@ by CPU time. Nothing of this package is imported: it needs JAX, they do not.
 """
 
 import argparse
-import importlib
 import importlib.metadata
 import json
 import os
@@ -66,8 +65,7 @@ def mean_of_losses(model, tokens, num_tasks):
 def torchjd_methods():
   """{name: backward pass} of torchjd's aggregators."""
   try:
-    autojac = importlib.import_module("torchjd.autojac")
-    aggregation = importlib.import_module("torchjd.aggregation")
+    from torchjd import aggregation, autojac
   except ImportError as error:
     print(f"torchjd's rows left out: {error}")
     return {}
@@ -93,7 +91,8 @@ def group_dro_method(folder):
   sys.path.insert(0, folder)
   # Its code moves every array to a GPU.
   torch.Tensor.cuda = lambda self, *_, **__: self
-  computer_class = importlib.import_module("loss").LossComputer
+  from loss import LossComputer
+
   computers = {}
 
   def run(model, tokens, num_tasks):
@@ -103,7 +102,7 @@ def group_dro_method(folder):
         group_counts=lambda: torch.full((num_tasks,), 100.0),
         group_str=str,
       )
-      computers[num_tasks] = computer_class(
+      computers[num_tasks] = LossComputer(
         # It asks for the loss of each example from (outputs, targets).
         lambda outputs, _: outputs[:, 0],
         is_robust=True,

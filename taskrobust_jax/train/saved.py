@@ -78,6 +78,8 @@ def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
     if manifest["step"] != step:
       raise ValueError(f"its manifest is of step {manifest['step']!r}")
     arrays, digests = manifest["arrays"], manifest["digests"]
+    if not isinstance(arrays, dict) or not isinstance(digests, dict):
+      raise TypeError("its manifest's arrays or digests are no JSON object")
     if set(arrays) != set(digests) or not all(
       isinstance(arrays[path], str) and type(digests[path]) is int
       for path in arrays

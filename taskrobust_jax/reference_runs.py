@@ -1,0 +1,63 @@
+"""The runs that references are made from, and their curves."""
+
+from ml_collections import ConfigDict
+import numpy as np
+
+from taskrobust_jax import configuring
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train import references
+
+_MOST_POINTS = 50
+
+
+def averaged(config: ConfigDict) -> ConfigDict:
+  """The config of a run that trains all tasks alike."""
+  return _with_strategy(config, "strategy=uniform")
+
+
+def of_one_task(config: ConfigDict, k: int, num_tasks: int) -> ConfigDict:
+  """The config of a run that trains task k alone, on that task's rows."""
+  weights = tuple(float(j == k) for j in range(num_tasks))
+  return _with_strategy(config, f"strategy=fixed,weights={weights}")
+
+
+def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
+  """The config with another strategy; the rows of each task stay the same."""
+  _, section = configuring.parse(text, "uniform", {})
+  changed = ConfigDict(config.to_dict())
+  changed.minimax = section
+  changed.evaluation.patience = 0
+  if changed.tasks.budget == "rows_by_weight":
+    # A run of one task is to see that task's rows and no more.
+    changed.tasks.budget, changed.tasks.min_rows = "rows", 0
+  return changed.lock()
+
+
+def curve(
+  series: list[tuple[np.ndarray, np.ndarray]], fewest_rows: int, offset: int = 0
+) -> references.Curve:
+  """One curve over common steps, of at most 50 points.
+
+  Args:
+    series: (steps, losses) of every task.
+    fewest_rows: That a point is the mean of.
+    offset: Added to all steps.
+
+  Raises:
+    InputError: If a task has no finite loss.
+  """
+  steps = np.unique(np.concatenate([steps for steps, _ in series]))
+  num_points = min(_MOST_POINTS, max(1, len(steps) // fewest_rows))
+  columns = []
+  points = [chunk.mean() for chunk in np.array_split(steps, num_points)]
+  for own_steps, losses in series:
+    is_known = np.isfinite(losses)
+    if not is_known.any():
+      raise InputError("a task was never seen in its run: no reference for it")
+    at = np.interp(steps, own_steps[is_known], losses[is_known])
+    columns.append([x.mean() for x in np.array_split(at, num_points)])
+  points = np.maximum(np.round(points) + offset, 0).astype(int)
+  table = np.stack(columns, axis=1)
+  return references.Curve(
+    tuple(points.tolist()), tuple(map(tuple, table.tolist()))
+  )

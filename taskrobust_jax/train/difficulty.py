@@ -1,0 +1,206 @@
+"""How hard each word was for a run: a split into tasks by difficulty."""
+
+from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+import os
+import shutil
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from taskrobust_jax import lock
+from taskrobust_jax.data import dataset_info, records, shards, tagging
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.tasks.masked_language import MaskedLanguage
+from taskrobust_jax.train.batches import load
+from taskrobust_jax.train.restored import Restored
+
+# Each word is hidden once, with every so-manieth of its row: 14 % at a time.
+_PASSES = 7
+# Rows that the quantiles are taken of.
+_MOST_ROWS = 100_000
+
+
+def word_losses(
+  apply: Callable[..., jax.Array],
+  mask_id: int,
+  params: Any,
+  rows: Mapping[str, jax.Array],
+) -> jax.Array:
+  """The loss of each word when it is hidden.
+
+  Word i of a row is hidden together with the words i +- 7, i +- 14, ...; its
+  loss is the mean over its pieces.
+
+  Args:
+    apply: Of a `MaskedLanguage`.
+    mask_id: Of [MASK].
+    params: Of `apply`.
+    rows: [B, L] arrays.
+
+  Returns:
+    [B, L] f32 in nats, at all pieces of a word; NaN where no tagged word is.
+  """
+  tokens = rows["tokens"]
+  is_word = rows["tags"] > 0
+  number = jnp.cumsum(rows["word_starts"] > 0, axis=1)
+  everywhere = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+
+  def hide(total, part):
+    is_hidden = is_word & (number % _PASSES == part)
+    inputs = jnp.where(is_hidden, mask_id, tokens)
+    logits = apply(
+      params,
+      inputs,
+      rows["segment_ids"],
+      rows["positions"],
+      everywhere,
+      None,
+    )
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, tokens)
+    return jnp.where(is_hidden, losses, total), None
+
+  empty = jnp.full(tokens.shape, jnp.nan)
+  losses, _ = jax.lax.scan(hide, empty, jnp.arange(_PASSES))
+
+  def mean_of_words(losses, number, is_word):
+    size = len(number) + 1
+    total = jax.ops.segment_sum(jnp.where(is_word, losses, 0.0), number, size)
+    count = jax.ops.segment_sum(is_word.astype(jnp.int32), number, size)
+    return jnp.where(is_word, (total / jnp.maximum(count, 1))[number], jnp.nan)
+
+  return jax.vmap(mean_of_words)(losses, number, is_word)
+
+
+def tag_by_loss(run: Restored, out_dir: str, num_tags: int) -> None:
+  """Writes a dataset anew, with tags that say how hard each word was.
+
+  difficulty_1 is the easiest words, which together are 1 / n of the training
+  words, difficulty_n the hardest; all else of the rows stays as it is. Words
+  without a tag keep none. What a stop leaves is begun anew.
+
+  Args:
+    run: The run whose losses count.
+    out_dir: The folder to write.
+    num_tags: n, 2 to 256.
+
+  Raises:
+    InputError: If the run is of no masked-language tasks, the number is out of
+      range, or the folder holds something else.
+  """
+  suite = run.experiment.suite
+  if not isinstance(suite, MaskedLanguage):
+    raise InputError("only a run of masked-language tasks knows words' losses")
+  if not 2 <= num_tags <= tagging.MOST_TAGS:
+    raise InputError(
+      f"num_tags must be in [2, {tagging.MOST_TAGS}], got {num_tags}"
+    )
+  out_dir = os.path.abspath(out_dir)
+  os.makedirs(out_dir, exist_ok=True)
+  with lock.held(out_dir):
+    if dataset_info.read(out_dir):
+      raise InputError(f"{out_dir} holds a complete dataset; give another")
+    _write(run, out_dir, num_tags, _losses_of_rows(run, suite))
+
+
+def _losses_of_rows(run, suite):
+  """A function: (source, first row, last row) -> rows with their losses."""
+  mesh = run.experiment.mesh
+  size = run.experiment.batch_size
+  compiled = jax.jit(
+    lambda params, rows: word_losses(
+      suite.apply, suite.hiding.vocabulary.mask_id, params, rows
+    )
+  )
+
+  def read(source, first, last) -> Iterator[tuple[dict, np.ndarray]]:
+    for begin in range(first, last, size):
+      count = min(size, last - begin)
+      places = np.full(size, -1)
+      places[:count] = np.arange(begin, begin + count)
+      losses = compiled(run.state.params, load(source, places, mesh))
+      rows = source.read(places[:count])
+      yield rows, np.asarray(losses)[:count]
+
+  return read
+
+
+def _write(run, out_dir, num_tags, losses_of_rows) -> None:
+  info = run.dataset.info
+  edges = _quantiles(run, num_tags, losses_of_rows)
+  tag_names = (
+    tagging.NO_TAG,
+    *(f"difficulty_{i}" for i in range(1, num_tags + 1)),
+  )
+
+  def tagged(split, first, last):
+    source = run.dataset.split(split)
+    for rows, losses in losses_of_rows(source, first, last):
+      tags = 1 + np.searchsorted(edges, losses, side="right")
+      rows["tags"] = np.where(np.isnan(losses), 0, tags).astype(np.int32)
+      for i in range(len(losses)):
+        yield {name: values[i] for name, values in rows.items()}
+
+  file = os.path.join(run.dataset.directory, records.TOKENIZER_FILE)
+  shutil.copyfile(file, os.path.join(out_dir, records.TOKENIZER_FILE))
+  counts = {}
+  for split, sizes in info.shard_rows.items():
+    ends = np.cumsum(sizes)
+    counts[split] = [
+      shards.write_shard(
+        os.path.join(out_dir, shards.file_name(split, i, len(sizes))),
+        tagged(split, end - size, end),
+        len(tag_names),
+      )
+      for i, (size, end) in enumerate(zip(sizes, ends, strict=True))
+    ]
+  kept = {
+    field.name: getattr(info, field.name)
+    for field in dataclasses.fields(info)
+    if field.name in _KEPT
+  }
+  made = shards.finish(
+    out_dir,
+    counts,
+    tag_names=tag_names,
+    tagger=f"difficulty:{num_tags}",
+    arguments={**info.arguments, "difficulty_edges": edges.tolist()},
+    **kept,
+  )
+  print(f"{'task':<16}{'words':>12}  loss under the run, nats")
+  bounds = ["0", *(f"{edge:.3f}" for edge in edges), "inf"]
+  for i, name in enumerate(tag_names[1:]):
+    words = made.tag_counts["train"][name]
+    print(f"{name:<16}{words:>12,}  {bounds[i]} to {bounds[i + 1]}")
+  print(f"wrote {out_dir}\ndigest {made.digest}")
+
+
+_KEPT = (
+  *("source", "row_length", "vocabulary_size", "special_token_ids"),
+  *("tokenizer_sha256", "inputs", "versions"),
+)
+
+
+def _quantiles(run, num_tags, losses_of_rows) -> np.ndarray:
+  """[num_tags - 1], ascending: what divides the training words' losses."""
+  source = run.dataset.split("train")
+  size = run.experiment.batch_size
+  num_batches = -(-len(source) // size)
+  wanted = max(1, min(num_batches, _MOST_ROWS // size))
+  found = []
+  # Batches all over the split, for its documents stand in order.
+  for index in np.linspace(0, num_batches - 1, wanted).astype(int):
+    first = int(index) * size
+    last = min(first + size, len(source))
+    for rows, losses in losses_of_rows(source, first, last):
+      losses = losses[rows["word_starts"] > 0]
+      found.append(losses[np.isfinite(losses)])
+  found = np.concatenate(found)
+  if len(found) < num_tags:
+    raise InputError(
+      f"num_tags: {num_tags}, but the data has {len(found)} words with a tag"
+    )
+  return np.quantile(found, np.arange(1, num_tags) / num_tags)

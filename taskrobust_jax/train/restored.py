@@ -1,0 +1,52 @@
+"""A run opened for reading: its objects and a saved state."""
+
+import pathlib
+from typing import NamedTuple
+
+from taskrobust_jax.data import records
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.build import Experiment, build, config_of
+from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.folder import read_manifest
+from taskrobust_jax.train.state import TrainState
+
+
+class Restored(NamedTuple):
+  """What `restore` gives.
+
+  Attributes:
+    experiment: Of the run's own config, on this machine's devices.
+    dataset: The run's.
+    state: The saved state.
+  """
+
+  experiment: Experiment
+  dataset: records.Dataset
+  state: TrainState
+
+
+def restore(workdir: str, data_dir: str, step: int | None = None) -> Restored:
+  """Opens a run; nothing is written.
+
+  Args:
+    workdir: The run's folder.
+    data_dir: What it was trained on.
+    step: Which checkpoint; the newest whole one if `None`.
+
+  Raises:
+    InputError: If there is no run, no checkpoint, or other data.
+  """
+  path = pathlib.Path(workdir)
+  manifest = read_manifest(path)
+  dataset = records.open_dataset(data_dir, digest=manifest["data_digest"])
+  experiment = build(config_of(manifest["config"]), dataset)
+  folder = path / "checkpoints"
+  if not folder.is_dir():
+    raise InputError(f"{workdir} holds no checkpoint yet")
+  checkpoints = Checkpointer(folder, experiment.identity, read_only=True)
+  state = checkpoints.restore(
+    experiment.state_shapes, experiment.state_sharding, step
+  )
+  if state is None:
+    raise InputError(f"{workdir} holds no checkpoint yet")
+  return Restored(experiment, dataset, state)
