@@ -75,7 +75,9 @@ class CluEvents:
       periodic_actions.ReportProgress(
         num_train_steps=num_steps, writer=self._writer
       ),
-      periodic_actions.Profile(logdir=folder, every_secs=None),
+      periodic_actions.Profile(
+        logdir=folder, profile_duration_ms=None, every_secs=None
+      ),
     ]
 
   def write(self, step: int, values: dict[str, float]) -> None:
