@@ -71,6 +71,7 @@ def pos_bert(
       "num_steps": 1_000_000,
       "batch_size": 256,  # Rows a step, over all hosts and tasks.
       "log_every": 100,
+      "log_writer": "tensorboard",  # Or clu, which needs TensorFlow, or none.
       "data": {
         "source": "text_files",
         "train_path": "",

@@ -25,10 +25,11 @@ from taskrobust_jax.train import (
   suites,
 )
 from taskrobust_jax.train.checks import check_count
+from taskrobust_jax.train.event_files import check_writer
 from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
-FREE_SECTIONS = ("mesh",)
+FREE_SECTIONS = ("mesh", "log_writer")
 FREE_KEYS = (
   ("checkpoint", "on_error"),
   ("optimizer", "max_non_finite_in_a_row"),
@@ -65,6 +66,7 @@ class Experiment(NamedTuple):
     rows_of_step: step -> [B] int64, the rows of its global batch.
     max_non_finite_in_a_row: Gradients after which training fails.
     on_error: One of `ON_ERROR`.
+    log_writer: One of `event_files.WRITERS`.
   """
 
   suite: TaskSuite
@@ -89,6 +91,7 @@ class Experiment(NamedTuple):
   rows_of_step: Callable[[int], np.ndarray]
   max_non_finite_in_a_row: int
   on_error: str
+  log_writer: str
 
 
 def build(
@@ -127,6 +130,7 @@ def build(
     check_count(f"evaluation.{name}", config.evaluation[name], least=0)
   for name in ("every", "keep_latest"):
     check_count(f"checkpoint.{name}", config.checkpoint[name])
+  check_writer(config.log_writer)
   if config.checkpoint.on_error not in ON_ERROR:
     raise InputError(
       f"checkpoint.on_error must be in {ON_ERROR}, got "
@@ -222,6 +226,7 @@ def build(
     rows_of_step=rows_of_step,
     max_non_finite_in_a_row=config.optimizer.max_non_finite_in_a_row,
     on_error=config.checkpoint.on_error,
+    log_writer=config.log_writer,
   )
 
 
@@ -247,6 +252,7 @@ def config_of(values: dict[str, Any]) -> ConfigDict:
   """A config from what `identity_of` gave, for a machine of its own."""
   config = ConfigDict(values)
   config.mesh = ConfigDict({"data": -1, "fsdp": 1})
+  config.log_writer = "none"
   config.checkpoint.on_error = "stop"
   config.optimizer.max_non_finite_in_a_row = 1
   return config

@@ -17,6 +17,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.compare import differences
+from taskrobust_jax.train.event_files import NoEvents, open_events
 from taskrobust_jax.train.rows import NoRows, Rows
 from taskrobust_jax.train.state import TrainState
 
@@ -35,6 +36,7 @@ class RunFolder:
     checkpoints: Under `checkpoints/`.
     metrics: `metrics.jsonl`.
     timing: `timing.jsonl`.
+    events: Under `tensorboard/`, from `begin_events` on.
   """
 
   def __init__(self, path: str | pathlib.Path, experiment: Experiment):
@@ -50,6 +52,8 @@ class RunFolder:
     """
     self.path = pathlib.Path(path)
     self._on_error = experiment.on_error
+    self._log_writer = experiment.log_writer
+    self.events = NoEvents()
     self._lock = None
     with contextlib.ExitStack() as opened:
       self._open(experiment, opened)
@@ -136,6 +140,22 @@ class RunFolder:
     """Finishes all writing, and gives the folder free."""
     with self._opened:
       self.checkpoints.close()
+
+  def begin_events(self, first_step: int, num_steps: int) -> None:
+    """Opens `events`, at the step at which the run begins or goes on."""
+    if jax.process_index() == 0:
+      with self.lasting():
+        self.events = open_events(
+          self._log_writer, self.path / "tensorboard", first_step, num_steps
+        )
+        self._opened.callback(self.events.close)
+
+  def write(self, step: int, values: dict[str, float]) -> None:
+    """Appends a row to metrics.jsonl, and the same to `events`."""
+    with self.lasting():
+      self.metrics.write(step, values)
+    with self.lasting():
+      self.events.write(step, values)
 
   def cut_rows(
     self, step: int, fingerprint: dict[str, Any], is_lenient: bool

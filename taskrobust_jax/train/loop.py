@@ -14,6 +14,7 @@ from taskrobust_jax import errors
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.evaluation import evaluate_state
+from taskrobust_jax.train.event_files import on_step_of
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values
@@ -47,6 +48,8 @@ def train(
   """
   state, order = _restore_or_init(experiment, folder, restore_step)
   first, last = int(state.step), experiment.num_steps
+  folder.begin_events(first, last)
+  after_step = on_step_of(folder.events)
   progress = Progress(last, experiment.batch_size)
   collapse = CollapseWarning(experiment.task_names)
   plateau = Plateau(experiment.patience)
@@ -69,6 +72,7 @@ def train(
       state, metrics = experiment.train_step(state, batch)
       if step == first + 1:
         progress.start(step)
+      after_step(step)
       # Written a step late, so that the device never waits for this line.
       if pending:
         _write(experiment, folder, progress, collapse, *pending)
@@ -164,8 +168,7 @@ def _evaluate(
   experiment: Experiment, folder: RunFolder, step: int, state: TrainState
 ) -> dict[str, float]:
   values = evaluate_state(experiment.evaluate, state)
-  with folder.lasting():
-    folder.metrics.write(step, values)
+  folder.write(step, values)
   if values:
     print(
       f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
@@ -196,8 +199,7 @@ def _write(
   if warning := collapse.note(step, values):
     print(warning, flush=True)
   timing = progress.report(step, values)
-  with folder.lasting():
-    folder.metrics.write(step, values)
+  folder.write(step, values)
   with folder.lasting():
     folder.timing.write(step, timing)
 
