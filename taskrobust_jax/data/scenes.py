@@ -69,7 +69,7 @@ def render(scene: scene_sampling.Scene, size: int) -> dict[str, np.ndarray]:
       NaN where the ray meets nothing.
     normals: float32 [H, W, 3], unit vectors in camera coordinates that point
       toward the camera's side of the surface; zeros where there is nothing.
-    semseg: uint8 [H, W], index in `CLASS_NAMES`.
+    semseg: int32 [H, W], index in `CLASS_NAMES`.
     label: int32 scalar, how many spheres have 1/512 of the pixels or more, 3
       for more than 3: see `LABEL_NAMES`.
   """
@@ -93,7 +93,7 @@ def render(scene: scene_sampling.Scene, size: int) -> dict[str, np.ndarray]:
   walls = len(scene.wall_distances)
   classes = np.concatenate(
     [[BACKGROUND, FLOOR], [WALL] * walls, scene.solids + _FIRST_SOLID]
-  ).astype(np.uint8)
+  ).astype(np.int32)
   pixels = np.bincount(surface, minlength=len(classes))
   is_sphere = classes == _FIRST_SOLID + scene_geometry.SPHERE
   spheres = np.sum(is_sphere & (pixels >= _VISIBLE * size * size))

@@ -226,7 +226,8 @@ def test_no_class_and_no_label_is_rare():
   labels = np.zeros(len(scenes.LABEL_NAMES))
   for index in range(200):
     example = scenes.make(0, index, 32)
-    assert example["rgb"].dtype == example["semseg"].dtype == np.uint8
+    assert example["rgb"].dtype == np.uint8
+    assert example["semseg"].dtype == np.int32
     assert example["depth"].dtype == example["normals"].dtype == np.float32
     assert example["label"].dtype == np.int32
     assert 0 < np.isfinite(example["depth"]).sum()

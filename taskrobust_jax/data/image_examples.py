@@ -1,0 +1,110 @@
+"""Examples read one by one from files of pictures, whatever their layout.
+
+An example is a dict of what it has: `rgb`, `depth`, `normals`, `semseg` as
+`crops` says, and `label`, an int32. Its pictures are of one size; those of two
+examples may differ.
+"""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from taskrobust_jax import errors
+from taskrobust_jax.data import crops, file_trees, pictures
+
+IF_BAD = ("fail", "skip")
+Decoder = Callable[[bytes], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+  """The examples of a layout, by index; from a function of `image_folders`.
+
+  Attributes:
+    tree: where the files are.
+    decoders: modality -> function of a file's bytes.
+    files: for each example modality -> file.
+    labels: for each example, or None.
+    class_names: of the labels of pixels; empty without semseg.
+    label_names: of `label`; empty without labels.
+  """
+
+  tree: file_trees.Tree
+  decoders: dict[str, Decoder]
+  files: list[dict[str, str]]
+  labels: list[int] | None = None
+  class_names: tuple[str, ...] = ()
+  label_names: tuple[str, ...] = ()
+
+  @property
+  def modalities(self) -> tuple[str, ...]:
+    """Names, in the order of `crops.PICTURES`."""
+    return tuple(name for name in crops.PICTURES if name in self.decoders)
+
+  def __len__(self) -> int:
+    return len(self.files)
+
+  def read(self, index: int) -> dict[str, Any]:
+    """Reads an example.
+
+    Raises:
+      PictureError: a picture that does not decode or is not what it should be,
+        or pictures of differing size. The file is named.
+    """
+    example: dict[str, Any] = {}
+    for name, file in self.files[index].items():
+      content = self.tree.read(file)
+      try:
+        example[name] = self.decoders[name](content)
+      except pictures.PictureError as error:
+        raise pictures.PictureError(
+          f"{self.tree.place}: {file} {error}"
+        ) from error
+    try:
+      crops.shape_of(example)
+    except errors.InputError as error:
+      files = ", ".join(self.files[index].values())
+      raise pictures.PictureError(
+        f"{self.tree.place}: {files}: {error}"
+      ) from error
+    if self.labels is not None:
+      example["label"] = np.int32(self.labels[index])
+    return example
+
+
+def read_all(
+  examples: Examples, if_bad: str = "fail", skipped: list[str] | None = None
+) -> Iterator[dict[str, Any]]:
+  """Yields all examples, in order.
+
+  Args:
+    examples: of a layout.
+    if_bad: "fail", or "skip" to go on to the next example.
+    skipped: a list to which the message of each skipped example is added.
+
+  Raises:
+    InputError: `if_bad` is none of `IF_BAD`, or no example is left.
+    PictureError: a bad picture, with "fail".
+  """
+  if if_bad not in IF_BAD:
+    raise errors.InputError(f"if_bad: {if_bad!r} is not one of {IF_BAD}")
+  count, first = 0, None
+  for index in range(len(examples)):
+    try:
+      example = examples.read(index)
+    except pictures.PictureError as error:
+      if if_bad == "fail":
+        raise
+      first = first or error
+      if skipped is not None:
+        skipped.append(str(error))
+      continue
+    count += 1
+    yield example
+  if not count:
+    raise errors.InputError(
+      f"{examples.tree.place}: all {len(examples)} examples are bad, the first "
+      f"one: {first}"
+    )
