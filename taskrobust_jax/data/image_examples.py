@@ -5,9 +5,10 @@ An example is a dict of what it has: `rgb`, `depth`, `normals`, `semseg` as
 examples may differ.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 import dataclasses
-from typing import Any
+import hashlib
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +17,29 @@ from taskrobust_jax.data import crops, file_trees, pictures
 
 IF_BAD = ("fail", "skip")
 Decoder = Callable[[bytes], np.ndarray]
+
+
+class Source(Protocol):
+  """Examples by index: `Examples`, or whatever has these attributes.
+
+  Attributes:
+    place: what it is called in messages.
+    modalities: those that its examples may have.
+    class_names: of the labels of pixels; empty without semseg.
+    label_names: of `label`; empty without labels.
+    fingerprint: a text that differs for other examples.
+  """
+
+  place: str
+  modalities: tuple[str, ...]
+  class_names: tuple[str, ...]
+  label_names: tuple[str, ...]
+
+  def __len__(self) -> int: ...
+
+  def read(self, index: int) -> dict[str, Any]: ...
+
+  def fingerprint(self) -> str: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +63,30 @@ class Examples:
   label_names: tuple[str, ...] = ()
 
   @property
+  def place(self) -> str:
+    """The folder or archive."""
+    return self.tree.place
+
+  @property
   def modalities(self) -> tuple[str, ...]:
     """Names, in the order of `crops.PICTURES`."""
     return tuple(name for name in crops.PICTURES if name in self.decoders)
 
   def __len__(self) -> int:
     return len(self.files)
+
+  def fingerprint(self) -> str:
+    """A hash of the files' names, sizes and labels.
+
+    Of their content it would take hours: a hash of what was read stands in the
+    digest of the dataset.
+    """
+    digest = hashlib.sha256()
+    for i, files in enumerate(self.files):
+      label = self.labels[i] if self.labels else ""
+      sizes = [(name, self.tree.sizes[name]) for name in files.values()]
+      digest.update(f"{sizes} {label}\n".encode())
+    return digest.hexdigest()[:16]
 
   def read(self, index: int) -> dict[str, Any]:
     """Reads an example.
@@ -75,36 +117,36 @@ class Examples:
 
 
 def read_all(
-  examples: Examples, if_bad: str = "fail", skipped: list[str] | None = None
+  source: Source,
+  indices: Iterable[int] | None = None,
+  *,
+  if_bad: str = "fail",
+  skipped: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-  """Yields all examples, in order.
+  """Yields examples in the order of their indices.
 
   Args:
-    examples: of a layout.
+    source: whose examples.
+    indices: which ones; None for all.
     if_bad: "fail", or "skip" to go on to the next example.
     skipped: a list to which the message of each skipped example is added.
 
   Raises:
-    InputError: `if_bad` is none of `IF_BAD`, or no example is left.
+    InputError: `if_bad` is none of `IF_BAD`.
     PictureError: a bad picture, with "fail".
   """
-  if if_bad not in IF_BAD:
-    raise errors.InputError(f"if_bad: {if_bad!r} is not one of {IF_BAD}")
-  count, first = 0, None
-  for index in range(len(examples)):
+  check_if_bad(if_bad)
+  for index in range(len(source)) if indices is None else indices:
     try:
-      example = examples.read(index)
+      yield source.read(index)
     except pictures.PictureError as error:
       if if_bad == "fail":
         raise
-      first = first or error
       if skipped is not None:
         skipped.append(str(error))
-      continue
-    count += 1
-    yield example
-  if not count:
-    raise errors.InputError(
-      f"{examples.tree.place}: all {len(examples)} examples are bad, the first "
-      f"one: {first}"
-    )
+
+
+def check_if_bad(if_bad: str) -> None:
+  """Raises InputError unless it is one of `IF_BAD`."""
+  if if_bad not in IF_BAD:
+    raise errors.InputError(f"if_bad: {if_bad!r} is not one of {IF_BAD}")

@@ -33,8 +33,8 @@ def multimodal_folder(
 ) -> Examples:
   """A folder for each modality, as MultiMAE has it.
 
-  They are rgb/**/x.jpg, depth/**/x.png, semseg/**/x.png: all files of an example
-  have one path below their modality's folder, but for the extension.
+  They are rgb/**/x.jpg, depth/**/x.png, semseg/**/x.png: one path, but for the
+  extension, makes an example; it counts from the modality's folder.
   Pseudo-labels are made elsewhere.
 
   Args:
