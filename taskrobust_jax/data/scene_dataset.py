@@ -2,7 +2,7 @@
 
 It has what `image_records.Dataset` has where training looks. A picture takes a
 core some 7 ms at 96 px: who reads many epochs writes them to disk first, by
-`image_shards.write_dataset` of `SceneExamples`.
+`image_preparation.prepare` of `SceneExamples`.
 """
 
 from collections.abc import Mapping, Sequence
