@@ -112,6 +112,14 @@ def test_small_pictures_of_large_ones_are_no_samples_but_means():
   assert abs(seen[2:-2, 2:-2] - 127.5).max() < 8
 
 
+def test_the_nearest_pixel_is_the_one_at_the_middle():
+  original = {"semseg": np.arange(16).reshape(4, 4)}
+  seen = crops.fit(original, (2, 2))["semseg"]
+  assert seen.tolist() == [[5, 7], [13, 15]]
+  larger = crops.fit({"semseg": seen}, (4, 4))["semseg"]
+  assert larger[0].tolist() == [5, 5, 7, 7]
+
+
 def test_the_middle():
   original = coordinates()
   seen = crops.center_crop(original, 30, share=0.5)["semseg"]

@@ -1,5 +1,7 @@
 """A row's bytes are one row's and no other's."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -37,3 +39,26 @@ def test_many_classes_take_two_bytes(tmp_path):
   block = dataset.split("train").read([0])
   assert (block["semseg"][0] == labels).all()
   assert set(block) == {"semseg", "has_semseg"}
+
+
+def test_a_row_that_holds_more_than_it_should_is_refused():
+  labels = np.zeros((10, 14), np.int32)
+  record = image_rows.pack(
+    image_rows.to_stored({"semseg": labels}, (10, 14), 3)
+  )
+  for shape in ((5, 14), (20, 14)):
+    with pytest.raises(ValueError, match="semseg: is not of"):
+      image_rows.unpack(record, shape, 3)
+
+
+def test_a_row_of_few_bytes_cannot_fill_the_memory():
+  labels = np.zeros((4_000, 4_000), np.int32)
+  stored = image_rows.to_stored({"semseg": labels}, labels.shape, 3)
+  record = image_rows.pack(stored)
+  assert len(record) < 1e5
+  tracemalloc.start()
+  with pytest.raises(ValueError, match="semseg: is not of 140 bytes"):
+    image_rows.unpack(record, (10, 14), 3)
+  peak = tracemalloc.get_traced_memory()[1]
+  tracemalloc.stop()
+  assert peak < 2e6

@@ -165,6 +165,25 @@ def test_a_shadow_has_the_size_that_geometry_says():
   assert (is_dark == (distance < radius))[clear].all()
 
 
+def test_a_solid_shades_others_and_not_what_it_has_in_the_light():
+  wall = (BOX, (0, 9, 0), (4, 1, 4), 0)
+  ball = (SPHERE, (0, 6, 0), (0.5, 0.5, 0.5), 0)
+  # Sides get four fifths of the light that comes from everywhere.
+  ambient = round(math.sqrt(0.5 * 0.2 * 0.8) * 255)
+  for solids in ([wall, ball], [ball, wall]):
+    # From the right, so that the shadow on the box is seen beside the ball.
+    scene = scene_cases.scene(solids, light=(6, 2, 0))
+    example = scenes.render(scene, 97)
+    is_dark = (example["rgb"] == ambient).all(axis=-1)
+    on_wall = is_dark & (example["semseg"] == classes("box"))
+    # The line from the light through the ball meets the box at x = -3.
+    column = 48 + round(-3 / 8 * 97)
+    assert on_wall[48, column]
+    assert 20 < on_wall.sum() < 800
+    facing = example["normals"] @ np.array([1, 0, -0.5]) > 0.5
+    assert not is_dark[facing & (example["semseg"] == classes("sphere"))].any()
+
+
 def test_modalities_agree_on_random_scenes():
   for index in range(8):
     scene = scene_sampling.sample(3, index)
