@@ -1,5 +1,7 @@
 """Examples that are made up, and datasets of them."""
 
+import os
+
 import numpy as np
 
 from taskrobust_jax.data import (
@@ -29,6 +31,13 @@ class Examples:
     if self.examples[index] is BAD:
       raise pictures.PictureError(f"{self.place}: {index} is bad")
     return self.examples[index]
+
+
+class Killing(Examples):
+  """A source that ends the process that reads from it."""
+
+  def read(self, index):
+    os._exit(9)
 
 
 BAD = {"rgb": "bad"}

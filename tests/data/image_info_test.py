@@ -18,6 +18,7 @@ from tests.data.image_cases import write
     ("schema_version", 2, "schema_version is 2; a dataset of pictures has"),
     ("height", -1, "height is -1; it must be a whole number from 0"),
     ("height", 0, "height is 0, which no dataset of pictures"),
+    ("width", 0, "width is 0, which no dataset of pictures"),
     ("modalities", ["rgb", "sound"], "modalities is"),
     ("modalities", "rgb", "modalities is 'rgb'; it must be a list"),
     ("class_names", [], r"class_names is \(\), which"),

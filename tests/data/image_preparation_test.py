@@ -14,7 +14,7 @@ from taskrobust_jax.data import (
   pictures,
   scene_dataset,
 )
-from tests.data.image_cases import BAD, Examples, example, write
+from tests.data.image_cases import BAD, Examples, Killing, example, write
 
 DATA = pathlib.Path(__file__).parents[3] / "shared/data"
 CAMVID = DATA / "camvid_160x120/camvid_160x120.tar"
@@ -109,6 +109,11 @@ def test_workers_make_the_same_dataset(tmp_path):
   ]
   assert infos[0] == infos[1]
   assert image_records.open_dataset(str(tmp_path / "2")).verify()
+  killing = {name: [Killing([example(0)])] for name in ("train", "eval")}
+  with pytest.raises(ChildProcessError, match="what is done is kept"):
+    image_preparation.prepare(
+      str(tmp_path / "killed"), killing, shape=(10, 14), num_workers=2
+    )
   with pytest.raises(errors.InputError, match="num_workers: 0 is below 1"):
     write(tmp_path / "none", num_workers=0)
 
