@@ -198,8 +198,9 @@ def _solids(draws, height, focal, walls, distances):
   tops = {}  # Solids with a free flat top: index -> its free radius.
   half_view = 0.5 / focal
   for kind in kinds:
-    for _ in range(24):
-      half = _half_size(draws, kind)
+    for attempt in range(24):
+      # Smaller each time, so that it finds room at last.
+      half = _half_size(draws, kind, 0.94**attempt)
       wide = math.hypot(half[0], half[1]) if kind == scene_geometry.BOX else 0
       wide = max(wide, half[0])
       below = draws.below(4 * len(tops)) if tops else len(tops)
@@ -238,9 +239,9 @@ def _solids(draws, height, focal, walls, distances):
   return solids, centres, half_sizes, angles
 
 
-def _half_size(draws, kind):
+def _half_size(draws, kind, scale):
   """All three numbers are drawn whatever the kind is."""
-  x, y, z = draws.between(0.2, 0.75), *draws.vector(0.2, 0.75)[:2]
+  x, y, z = (scale * value for value in draws.vector(0.2, 0.75))
   if kind == scene_geometry.SPHERE:
     return [x, x, x]
   if kind == scene_geometry.CYLINDER:
