@@ -49,7 +49,8 @@ class Examples:
   Attributes:
     tree: where the files are.
     decoders: modality -> function of a file's bytes.
-    files: for each example modality -> file.
+    files: modality -> the file of each example. (A list of dicts would be
+      larger than the names.)
     labels: for each example, or None.
     class_names: of the labels of pixels; empty without semseg.
     label_names: of `label`; empty without labels.
@@ -57,7 +58,7 @@ class Examples:
 
   tree: file_trees.Tree
   decoders: dict[str, Decoder]
-  files: list[dict[str, str]]
+  files: dict[str, list[str]]
   labels: list[int] | None = None
   class_names: tuple[str, ...] = ()
   label_names: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ class Examples:
     return tuple(name for name in crops.PICTURES if name in self.decoders)
 
   def __len__(self) -> int:
-    return len(self.files)
+    return len(next(iter(self.files.values())))
 
   def fingerprint(self) -> str:
     """A hash of the files' names, sizes and labels.
@@ -82,10 +83,11 @@ class Examples:
     digest of the dataset.
     """
     digest = hashlib.sha256()
-    for i, files in enumerate(self.files):
-      label = self.labels[i] if self.labels else ""
-      sizes = [(name, self.tree.sizes[name]) for name in files.values()]
-      digest.update(f"{sizes} {label}\n".encode())
+    for modality, files in self.files.items():
+      digest.update(f"{modality} {len(files)}\n".encode())
+      for file in files:
+        digest.update(f"{file} {self.tree.sizes[file]}\n".encode())
+    digest.update(str(self.labels).encode())
     return digest.hexdigest()[:16]
 
   def read(self, index: int) -> dict[str, Any]:
@@ -96,7 +98,8 @@ class Examples:
         or pictures of differing size. The file is named.
     """
     example: dict[str, Any] = {}
-    for name, file in self.files[index].items():
+    for name, files in self.files.items():
+      file = files[index]
       content = self.tree.read(file)
       try:
         example[name] = self.decoders[name](content)
@@ -107,9 +110,9 @@ class Examples:
     try:
       crops.shape_of(example)
     except errors.InputError as error:
-      files = ", ".join(self.files[index].values())
+      named = ", ".join(files[index] for files in self.files.values())
       raise pictures.PictureError(
-        f"{self.tree.place}: {files}: {error}"
+        f"{self.tree.place}: {named}: {error}"
       ) from error
     if self.labels is not None:
       example["label"] = np.int32(self.labels[index])

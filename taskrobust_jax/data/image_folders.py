@@ -118,7 +118,7 @@ def image_folder(
   return Examples(
     tree,
     {"rgb": pictures.decode_rgb},
-    [{"rgb": file} for file in found.values()],
+    {"rgb": list(found.values())},
     labels=[index[classes[stem]] for stem in found],
     label_names=label_names,
   )
@@ -248,7 +248,9 @@ def _matched(tree, folders):
         for name, stems in lacking.items()
       )
     )
-  return [{name: f[stem] for name, f in found.items()} for stem in every]
+  return {
+    name: [files[stem] for stem in every] for name, files in found.items()
+  }
 
 
 def _first(names):

@@ -1,21 +1,16 @@
 """Makes a dataset of pictures; `image_records.py` says what it looks like.
 
-A shard is a function of some examples: any process may make any shard. A run
-that was stopped goes on with those that are not there; what was counted in the
-others stands in a work folder until the dataset is complete.
+A run that was stopped goes on with the shards that are not there.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent import futures
-import contextlib
 import dataclasses
 import importlib.metadata
 import json
-import multiprocessing
 import os
 import platform
 import shutil
-from typing import Any, NamedTuple
+from typing import Any
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import (
@@ -26,9 +21,7 @@ from taskrobust_jax.data import (
 )
 from taskrobust_jax.data.image_shards import Counts, Form
 
-WORK_FOLDER = ".preparing"
 _PLAN = "plan.json"
-_EXAMPLES_A_SHARD = 1_024
 _PACKAGES = ("numpy", "pillow", "array_record")
 
 
@@ -97,16 +90,13 @@ def prepare(
     return info
   try:
     _begin(directory, plan)
-    jobs = [
-      _Job(directory, name, shard, tuple(splits[name]), form, if_bad)
-      for name in image_info.SPLITS
-      for shard in range(_num_shards(splits[name]))
-    ]
-    made = _run(jobs, num_workers)
-    counts = {
-      name: [c for job, c in zip(jobs, made, strict=True) if job.split == name]
-      for name in image_info.SPLITS
-    }
+    work = image_shards.Work(
+      directory,
+      {name: tuple(splits[name]) for name in image_info.SPLITS},
+      form,
+      if_bad,
+    )
+    counts = image_shards.write_all(work, num_workers)
     return _finish(directory, counts, form, plan)
   except ChildProcessError:
     raise
@@ -198,7 +188,9 @@ def _finish(
   image_shards.write_text(
     os.path.join(directory, image_info.INFO_FILE), image_info.to_json(info)
   )
-  shutil.rmtree(os.path.join(directory, WORK_FOLDER), ignore_errors=True)
+  shutil.rmtree(
+    os.path.join(directory, image_shards.WORK_FOLDER), ignore_errors=True
+  )
   for name, rows in info.rows.items():
     print(
       f"{name}: {rows:,} rows of {info.bytes[name] / rows:,.0f} bytes; "
@@ -208,74 +200,9 @@ def _finish(
   return info
 
 
-def _num_shards(sources):
-  total = sum(len(source) for source in sources)
-  return max(1, -(-total // _EXAMPLES_A_SHARD))
-
-
-class _Job(NamedTuple):
-  """All that a shard is a function of."""
-
-  directory: str
-  split: str
-  shard: int
-  sources: tuple[image_examples.Source, ...]
-  form: Form
-  if_bad: str
-
-
-def _run(jobs, num_workers):
-  """Does all jobs and returns their counts in order."""
-  if min(num_workers, len(jobs)) == 1:
-    return [_make_shard(job) for job in jobs]
-  # Threads (of ArrayRecord) do not survive a fork.
-  context = multiprocessing.get_context("spawn")
-  pool = futures.ProcessPoolExecutor(num_workers, mp_context=context)
-  try:
-    return list(pool.map(_make_shard, jobs))
-  except futures.process.BrokenProcessPool as error:
-    raise ChildProcessError(
-      "a process that made rows was ended from outside (out of memory?); what "
-      "is done is kept: give the same command again, perhaps with fewer "
-      f"workers than {num_workers}"
-    ) from error
-  finally:
-    pool.shutdown(cancel_futures=True)
-
-
-def _make_shard(job: _Job) -> Counts:
-  """Writes a shard, unless it is there; returns what was counted."""
-  mark = f"{job.split}-{job.shard:05d}.json"
-  mark = os.path.join(job.directory, WORK_FOLDER, mark)
-  with contextlib.suppress(FileNotFoundError), open(mark) as stream:
-    return Counts(**json.load(stream))
-  skipped: list[str] = []
-  name = image_shards.file_name(job.split, job.shard, _num_shards(job.sources))
-  counts = image_shards.write_shard(
-    os.path.join(job.directory, name),
-    _examples(job, skipped),
-    job.form,
-    skipped,
-  )
-  image_shards.write_text(mark, json.dumps(dataclasses.asdict(counts)))
-  return counts
-
-
-def _examples(job, skipped):
-  """The examples of a shard; a split's sources come one after the other."""
-  first, start = job.shard * _EXAMPLES_A_SHARD, 0
-  for source in job.sources:
-    place = range(first - start, first - start + _EXAMPLES_A_SHARD)
-    wanted = range(max(place.start, 0), min(place.stop, len(source)))
-    yield from image_examples.read_all(
-      source, wanted, if_bad=job.if_bad, skipped=skipped
-    )
-    start += len(source)
-
-
 def _begin(directory, plan):
   """Makes the work folder, or finds in it the work of this very plan."""
-  folder = os.path.join(directory, WORK_FOLDER)
+  folder = os.path.join(directory, image_shards.WORK_FOLDER)
   file = os.path.join(folder, _PLAN)
   os.makedirs(folder, exist_ok=True)
   try:

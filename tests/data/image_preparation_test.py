@@ -11,6 +11,7 @@ from taskrobust_jax.data import (
   image_folders,
   image_preparation,
   image_records,
+  image_shards,
   pictures,
   scene_dataset,
 )
@@ -33,7 +34,7 @@ def test_pictures_of_other_sizes_are_fitted_once(tmp_path):
 def test_shards_in_any_number_hold_the_same_rows(tmp_path, monkeypatch):
   train = [example(i) for i in range(7)]
   write(tmp_path / "one", train)
-  monkeypatch.setattr(image_preparation, "_EXAMPLES_A_SHARD", 3)
+  monkeypatch.setattr(image_shards, "_EXAMPLES_A_SHARD", 3)
   info = write(tmp_path / "three", train)
   assert info.shard_rows["train"] == (3, 3, 1)
   blocks = []
@@ -45,7 +46,7 @@ def test_shards_in_any_number_hold_the_same_rows(tmp_path, monkeypatch):
 
 
 def test_several_sources_are_one_split(tmp_path, monkeypatch):
-  monkeypatch.setattr(image_preparation, "_EXAMPLES_A_SHARD", 3)
+  monkeypatch.setattr(image_shards, "_EXAMPLES_A_SHARD", 3)
   first = [example(i, ("rgb", "semseg")) for i in range(4)]
   second = [example(i, ("rgb", "depth")) for i in range(4, 9)]
   sources = [Examples(first, "first"), Examples(second, "second")]
@@ -62,7 +63,7 @@ def test_several_sources_are_one_split(tmp_path, monkeypatch):
 
 
 def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
-  monkeypatch.setattr(image_preparation, "_EXAMPLES_A_SHARD", 2)
+  monkeypatch.setattr(image_shards, "_EXAMPLES_A_SHARD", 2)
   train = [example(i) for i in range(6)]
   whole = write(tmp_path / "whole", train)
 
@@ -139,7 +140,7 @@ def test_bad_examples_are_skipped_counted_and_named(tmp_path, capsys):
 
 
 def test_a_shard_may_be_left_without_a_row(tmp_path, monkeypatch):
-  monkeypatch.setattr(image_preparation, "_EXAMPLES_A_SHARD", 2)
+  monkeypatch.setattr(image_shards, "_EXAMPLES_A_SHARD", 2)
   train = [example(0), example(1), BAD, BAD, example(4)]
   info = write(tmp_path, train, if_bad="skip")
   assert info.shard_rows["train"] == (2, 0, 1)
