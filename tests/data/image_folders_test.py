@@ -140,6 +140,21 @@ def test_image_folder(tmp_path):
     image_folders.image_folder(path, "train")
 
 
+def test_a_fingerprint_is_one_of_names_sizes_and_labels(tmp_path):
+  picture_files.write_folder(tmp_path, {"a/x.jpg": b"12", "b/y.jpg": b"3"})
+  read = lambda *names: image_folders.image_folder(
+    str(tmp_path), label_names=names
+  ).fingerprint()
+  first = read("a", "b")
+  assert read("a", "b") == first
+  seen = {first, read("b", "a")}
+  (tmp_path / "b/y.jpg").write_bytes(b"34")
+  seen.add(read("a", "b"))
+  (tmp_path / "b/y.jpg").rename(tmp_path / "b/z.jpg")
+  seen.add(read("a", "b"))
+  assert len(seen) == 4
+
+
 def test_imagenet_s(tmp_path):
   labels = np.zeros((12, 16, 3), np.uint8)
   labels[0, 0], labels[1, 1] = (2, 0, 0), (1000 % 256, 1000 // 256, 0)
