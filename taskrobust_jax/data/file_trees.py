@@ -30,15 +30,20 @@ class Folder:
 
   def __init__(self, path: str):
     self.place = path
-    found, seen = {}, set()
-    # Published sets are often made of links; some lead in a circle.
+    found = {}
+    # Published sets are often made of links, two of which may lead to one
+    # folder; one that leads to a folder above itself has no end.
+    above = {path: {os.path.realpath(path)}}
     for folder, folders, files in os.walk(path, followlinks=True):
-      real = os.path.realpath(folder)
-      if real in seen:
-        folders.clear()
-        continue
-      seen.add(real)
-      folders[:] = sorted(f for f in folders if not f.startswith("."))
+      reals = above.pop(folder)
+      kept = []
+      for name in sorted(folders):
+        full = os.path.join(folder, name)
+        real = os.path.realpath(full)
+        if not name.startswith(".") and real not in reals:
+          above[full] = reals | {real}
+          kept.append(name)
+      folders[:] = kept
       for file in files:
         if not file.startswith("."):
           full = os.path.join(folder, file)

@@ -1,7 +1,7 @@
 """`scenes` as a dataset: rendered when they are asked for, no files.
 
 It has what `image_records.Dataset` has where training looks. A picture takes a
-core some 7 ms at 96 px: who reads many epochs writes them to disk first, by
+core 5 to 7 ms at 96 px: who reads many epochs writes them to disk first, by
 `image_preparation.prepare` of `SceneExamples`.
 """
 

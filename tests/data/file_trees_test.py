@@ -23,7 +23,16 @@ def test_a_folder_and_an_archive_of_it_are_alike(tmp_path):
     assert [tree.read(name) for name in tree.sizes] == [b"one", b"two", b""]
 
 
-def test_links_in_a_folder_are_followed_once(tmp_path):
+def test_two_links_to_one_folder_are_two_folders(tmp_path):
+  picture_files.write_folder(tmp_path / "real", {"x": b"1"})
+  (tmp_path / "files").mkdir()
+  for name in ("a", "b"):
+    (tmp_path / "files" / name).symlink_to(tmp_path / "real")
+  tree = file_trees.open_tree(str(tmp_path / "files"))
+  assert list(tree.sizes) == ["a/x", "b/x"]
+
+
+def test_a_link_that_leads_back_is_not_followed(tmp_path):
   picture_files.write_folder(tmp_path / "files", FILES)
   (tmp_path / "files" / "loop").symlink_to(tmp_path / "files")
   (tmp_path / "files" / "c.txt").symlink_to(tmp_path / "files" / "b" / "y.txt")

@@ -278,3 +278,15 @@ def test_arguments_out_of_range_name_themselves():
   ]:
     with pytest.raises(errors.InputError, match=text):
       scenes.make(*arguments)
+
+
+def test_scenes_change_only_with_the_version():
+  examples = [scenes.make(0, index, 32) for index in range(8)]
+  seen = [float(example["rgb"].mean()) for example in examples]
+  depths = [float(np.nanmean(example["depth"])) for example in examples]
+  assert scenes.VERSION == 1
+  # Rounding may differ between processors.
+  expected = [145.5, 138.9, 101.4, 146.4, 117.6, 180.4, 137.4, 122.1]
+  assert seen == pytest.approx(expected, abs=0.4)
+  expected = [3.59, 6.13, 4.1, 5.2, 4.56, 4.84, 4.63, 6.17]
+  assert depths == pytest.approx(expected, abs=0.03)
