@@ -1,22 +1,15 @@
-"""Helpers for config files: what stands after the colon of `--config`.
+"""What config files are made of: every key, with the field's settings."""
 
---config=configs/x.py:strategy=mirror_ascent,step_size=0.05
---config=configs/x.py:ordinary
-"""
-
-import ast
-import difflib
-import inspect
-import re
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from taskrobust_jax import minimax
+from taskrobust_jax.config_text import parse
 from taskrobust_jax.data import taggers
 from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import SIZES
+from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
 
 
 def pos_bert(
@@ -65,6 +58,126 @@ def pos_bert(
       taggers.check(tagger)
     if tagger.partition(":")[0] in taggers.OF_DOCUMENTS:
       budget = "one_input"  # A row's words are of few tasks.
+  return _config(
+    minimax_section,
+    data={
+      "source": "text_files",
+      "train_path": "",
+      "eval_path": "",  # If empty, eval_share of the documents.
+      "eval_share": 0.05,
+      "text_feature": "text",  # Of a source tfds:NAME.
+      "tagger": tagger,
+      "tagger_path": tagger_path,  # The file of a tagger that reads one.
+      "vocabulary_path": "",  # vocab.txt, tokenizer.json; else trained.
+      "vocabulary_size": 30522,
+      "row_length": 128,
+    },
+    tasks={
+      "kind": "masked_language",
+      "hiding": (
+        "denoisers" if options.split == "denoisers" else "word_groups"
+      ),
+      "groups": groups,  # {}: each tag of the data is one.
+      # Of a row's words of the group, but at most max_share of its pieces.
+      "word_fraction": (
+        1.0 if options.ordinary or budget == "one_input" else 0.5
+      ),
+      "max_share": 0.15,
+      "budget": budget,  # See tasks/masked_language.py.
+      "min_rows": 0,  # Of rows_by_weight; 0: a sixteenth of an equal share.
+    },
+    model={
+      "num_layers": num_layers,
+      "width": width,
+      "num_heads": num_heads,
+      "mlp_width": 4 * width,
+      "dropout_rate": 0.1,
+      "dtype": "bfloat16",
+      "unroll": False,
+      "remat": False,
+    },
+  )
+
+
+def masked_autoencoder(
+  text: str,
+  *,
+  size: str,
+  strategy: str,
+  arguments: dict[str, Any],
+  inputs: tuple[str, ...],
+  outputs: tuple[str, ...],
+  decoder: tuple[int, int, int] = (2, 256, 8),
+  data: dict[str, Any],
+) -> ConfigDict:
+  """A multi-modal masked autoencoder, in MultiMAE's published settings.
+
+  A config file takes this and says what it changes. The argument
+  `:outputs=("rgb","depth")` chooses the tasks anew.
+
+  Args:
+    text: What stands after the colon of `--config`.
+    size: A key of `models.multimae.SIZES`.
+    strategy: The config's own strategy.
+    arguments: Its arguments.
+    inputs: Modalities that are shown.
+    outputs: Modalities that are recovered, a task each.
+    decoder: Layers, width, heads of each decoder.
+    data: Its section; see `train/datasets.py`.
+
+  Returns:
+    Every key that `train/build.py` reads.
+  """
+  options, minimax_section = parse(text, strategy, arguments, outputs=outputs)
+  transformer = {
+    "dropout_rate": 0.0,
+    "dtype": "bfloat16",
+    "unroll": False,
+    "remat": False,
+  }
+  shapes = {"encoder": VIT_SIZES[size], "decoder": decoder}
+  return _config(
+    minimax_section,
+    data=data,
+    tasks={
+      "kind": "masked_image",
+      "inputs": inputs,
+      "outputs": tuple(options.outputs),
+      "patch": 16,
+      "num_visible": 98,  # Patches of an example that the encoder sees.
+      "concentration": 1.0,  # Of the Dirichlet that shares them out.
+      "normalise_pixels": True,  # A patch's pixels are standardised, as in MAE.
+    },
+    model={
+      **{
+        name: {
+          "num_layers": num_layers,
+          "width": width,
+          "num_heads": num_heads,
+          "mlp_width": 4 * width,
+          **transformer,
+        }
+        for name, (num_layers, width, num_heads) in shapes.items()
+      },
+      "has_cross_attention": True,
+      "shares_decoder": False,  # One decoder for all tasks, a layer for each.
+    },
+    schedule="cosine",
+    b2=0.95,
+    eps=1e-8,
+    weight_decay=0.05,
+  )
+
+
+def _config(
+  minimax_section: ConfigDict,
+  *,
+  data: dict[str, Any],
+  tasks: dict[str, Any],
+  model: dict[str, Any],
+  **optimizer: Any,
+) -> ConfigDict:
+  """A whole config; what runs of all kinds share stands here."""
   return ConfigDict(
     {
       "seed": 0,
@@ -72,47 +185,14 @@ def pos_bert(
       "batch_size": 256,  # Rows a step, over all hosts and tasks.
       "log_every": 100,
       "log_writer": "tensorboard",  # Or clu, which needs TensorFlow, or none.
-      "data": {
-        "source": "text_files",
-        "train_path": "",
-        "eval_path": "",  # If empty, eval_share of the documents.
-        "eval_share": 0.05,
-        "text_feature": "text",  # Of a source tfds:NAME.
-        "tagger": tagger,
-        "tagger_path": tagger_path,  # The file of a tagger that reads one.
-        "vocabulary_path": "",  # vocab.txt, tokenizer.json; else trained.
-        "vocabulary_size": 30522,
-        "row_length": 128,
-        "digest": "",  # Fill in to insist on one dataset.
-      },
-      "tasks": {
-        "kind": "masked_language",
-        "hiding": (
-          "denoisers" if options.split == "denoisers" else "word_groups"
-        ),
-        "groups": groups,  # {}: each tag of the data is one.
-        # Of a row's words of the group, but at most max_share of its pieces.
-        "word_fraction": (
-          1.0 if options.ordinary or budget == "one_input" else 0.5
-        ),
-        "max_share": 0.15,
-        "budget": budget,  # See tasks/masked_language.py.
-        "min_rows": 0,  # Of rows_by_weight; 0: a sixteenth of an equal share.
-      },
-      "model": {
-        "num_layers": num_layers,
-        "width": width,
-        "num_heads": num_heads,
-        "mlp_width": 4 * width,
-        "dropout_rate": 0.1,
-        "dtype": "bfloat16",
-        "unroll": False,
-        "remat": False,
-      },
+      "data": {**data, "digest": ""},  # Fill in to insist on one dataset.
+      "tasks": tasks,
+      "model": model,
       "minimax": minimax_section,
       "optimizer": {
         "learning_rate": 1e-4,
         "warmup_steps": 10_000,
+        "schedule": "linear",  # How the rate falls after the warm-up; cosine.
         "b1": 0.9,
         "b2": 0.999,
         "eps": 1e-6,
@@ -124,6 +204,7 @@ def pos_bert(
         # Gradients in a row that are not finite, after which a run stops.
         "max_non_finite_in_a_row": 100,
         "average_decay": 0.0,  # Of mean params; 1: plain mean, 0: none.
+        **optimizer,
       },
       "mesh": {"data": -1, "fsdp": 1},
       "evaluation": {
@@ -141,77 +222,3 @@ def pos_bert(
       },
     }
   ).lock()  # A typo in a config file is an error and not a new key.
-
-
-def parse(
-  text: str, strategy: str, arguments: dict[str, Any], **options: Any
-) -> tuple[ConfigDict, ConfigDict]:
-  """Reads the argument string of a config file.
-
-  Args:
-    text: `name=value` pairs, separated by commas; a bare name is `name=True`.
-      Values are Python literals, or else text.
-    strategy: The config's own choice.
-    arguments: The config's own arguments for that strategy; they are dropped
-      if `text` names another one.
-    **options: Further names the config understands, with their defaults.
-
-  Returns:
-    (options, minimax): the options as set, and the section `config.minimax`
-    with `strategy`, `order` and every argument of the signatures of the
-    strategy and its `signal`.
-
-  Raises:
-    InputError: For an unknown name, a strategy without a required argument, or
-      text that is not of this form.
-  """
-  given = {}
-  # Split at commas that stand outside of brackets.
-  for part in re.split(r",(?![^()\[\]]*[)\]])", text) if text else ():
-    name, has_value, value = part.partition("=")
-    if not name.strip().isidentifier() or name.strip() in given:
-      raise InputError(
-        f"config argument {part!r} of {text!r} must be name=value, each name "
-        "once"
-      )
-    given[name.strip()] = _literal(value) if has_value else True
-
-  chosen = str(given.pop("strategy", strategy))
-  own = arguments if chosen == strategy else {}
-  signal = given.get("signal", own.get("signal"))
-  try:
-    signature = minimax.signature(chosen, signal)
-  except ValueError as error:
-    raise InputError(str(error)) from error
-  # Those of a signal that was changed are dropped.
-  own = {name: value for name, value in own.items() if name in signature}
-  section = {"strategy": chosen, "order": "alternating", **signature, **own}
-  legal = {"strategy", *section, *options}
-  for name, value in given.items():
-    if name not in legal:
-      close = difflib.get_close_matches(name, legal, n=1)
-      hint = f"; did you mean {close[0]!r}?" if close else "."
-      raise InputError(
-        f"unknown config argument {name!r}{hint} Legal with strategy {chosen}: "
-        f"{', '.join(sorted(legal))}"
-      )
-    target = options if name in options else section
-    # Text such as "false" would count as true, and a bare name as 1.
-    is_switch = isinstance(target[name], bool)
-    if isinstance(value, bool) != is_switch:
-      legal = "True or False" if is_switch else "given as name=value"
-      raise InputError(f"config argument {name} must be {legal}, got {value!r}")
-    target[name] = value
-  for name, value in section.items():
-    if value is inspect.Parameter.empty:
-      raise InputError(
-        f"strategy {chosen} needs {name}; write :strategy={chosen},{name}=..."
-      )
-  return ConfigDict(options), ConfigDict(section)
-
-
-def _literal(text: str) -> Any:
-  try:
-    return ast.literal_eval(text.strip())
-  except (ValueError, SyntaxError):
-    return text.strip()

@@ -3,7 +3,7 @@
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax import configuring
+from taskrobust_jax import config_text
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import references
 
@@ -23,7 +23,7 @@ def of_one_task(config: ConfigDict, k: int, num_tasks: int) -> ConfigDict:
 
 def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
   """The config with another strategy; the rows of each task stay the same."""
-  _, section = configuring.parse(text, "uniform", {})
+  _, section = config_text.parse(text, "uniform", {})
   changed = ConfigDict(config.to_dict())
   changed.minimax = section
   changed.evaluation.patience = 0

@@ -10,7 +10,7 @@ import pytest
 
 from configs import pos_bert_smoke
 from taskrobust_jax import configuring, minimax
-from taskrobust_jax.configuring import parse
+from taskrobust_jax.config_text import parse
 from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.sections import make_weighting, optimizer

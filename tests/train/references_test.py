@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 import numpy as np
 import pytest
 
-from taskrobust_jax import configuring
+from taskrobust_jax import config_text
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import build, references, sections
 from tests.train import toy
@@ -57,7 +57,7 @@ def test_a_config_takes_the_curve_that_fits_its_signal(tmp_path):
     ("held_out+excess_over,held_out_every=1", 0, [-1.0, -2.0, -3.0]),
   ):
     text = f"strategy=softmax_weighted,{text_of(path, signal)}"
-    _, section = configuring.parse(text, "uniform", {})
+    _, section = config_text.parse(text, "uniform", {})
     weighting = sections.make_weighting(
       ConfigDict(section), references.read(path)
     )
