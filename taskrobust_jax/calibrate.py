@@ -21,11 +21,11 @@ from ml_collections import config_flags
 import numpy as np
 
 from taskrobust_jax import program, reference_runs
-from taskrobust_jax.data import records
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_runs
 from taskrobust_jax.train import loop, references
 from taskrobust_jax.train.build import build
+from taskrobust_jax.train.datasets import open_dataset
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.task_gradients import shares_and_cosines
 
@@ -50,9 +50,7 @@ def main() -> int:
   if out.is_dir():
     raise InputError(f"--out={out} is a folder; name a file in it")
   config = _CONFIG.value
-  dataset = records.open_dataset(
-    _DATA_DIR.value, row_length=config.data.row_length
-  )
+  dataset = open_dataset(config, _DATA_DIR.value)
   task_names = build(reference_runs.averaged(config), dataset).task_names
   runs = {"averaged": reference_runs.averaged(config)}
   if _HOW.value == "single":
@@ -142,5 +140,5 @@ def _print_similarity(task_names, shares, cosines) -> None:
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["config", "data_dir", "workdir", "out"])
+  flags.mark_flags_as_required(["config", "workdir", "out"])
   program.run(main)

@@ -40,5 +40,5 @@ def _print(task_names, values, prefix) -> None:
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["workdir", "data_dir"])
+  flags.mark_flags_as_required(["workdir"])
   program.run(main)

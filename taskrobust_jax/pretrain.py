@@ -3,9 +3,11 @@ r"""Pre-trains a model; a run that was stopped goes on where it was saved.
   python -m taskrobust_jax.pretrain --config=configs/x.py \
     --data_dir=DIR --workdir=DIR
 
-`data_dir` is what `prepare` wrote for the same config. `workdir` receives
-manifest.json, metrics.jsonl, timing.jsonl and checkpoints/. Exit codes: 0 done,
-1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
+`data_dir` is what `prepare` wrote for the same config; the scenes of
+configs/multimae_smoke.py are made as they are read and need none. `workdir`
+receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/ and
+checkpoints/. Exit codes: 0 done, 1 fault, 2 bad input, 75 preempted and saved,
+130 interrupted.
 """
 
 import json
@@ -14,8 +16,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from taskrobust_jax import pod, program
-from taskrobust_jax.data import records
-from taskrobust_jax.train import loop
+from taskrobust_jax.train import datasets, loop
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
 
@@ -48,11 +49,7 @@ def main() -> int:
   config = _CONFIG.value
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
   with pod.joined(place, _POD_TIMEOUT.value) as agree:
-    dataset = records.open_dataset(
-      _DATA_DIR.value,
-      row_length=config.data.row_length,
-      digest=config.data.digest or None,
-    )
+    dataset = datasets.open_dataset(config, _DATA_DIR.value)
     agree(
       {
         "config": json.loads(config.to_json()),
@@ -69,5 +66,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-  flags.mark_flags_as_required(["config", "data_dir", "workdir"])
+  flags.mark_flags_as_required(["config", "workdir"])
   program.run(main)

@@ -23,7 +23,10 @@ class RowSource(Protocol):
 
 
 def load(
-  source: RowSource, rows: np.ndarray, mesh: Mesh
+  source: RowSource,
+  rows: np.ndarray,
+  mesh: Mesh,
+  change: Callable[..., dict[str, np.ndarray]] | None = None,
 ) -> dict[str, jax.Array]:
   """The global batch of the given rows, spread over the mesh.
 
@@ -33,6 +36,8 @@ def load(
     source: The rows.
     rows: [B] int64 indices; -1 stands for an empty row, all zeros.
     mesh: From `sharding.make_mesh`.
+    change: (places in the global batch [n], their rows) -> rows, applied to
+      what this process reads; `None` for nothing.
 
   Returns:
     Feature name -> [B, ...] array, sharded by rows.
@@ -42,6 +47,8 @@ def load(
   held = sharding.addressable_devices_indices_map(rows.shape).values()
   local = np.unique(np.concatenate([place[index] for index in held]))
   values = source.read(np.maximum(rows[local], 0))
+  if change is not None:
+    values = change(local, values)
 
   def spread(value):
     value = value * (rows[local] >= 0).reshape(-1, *[1] * (value.ndim - 1))

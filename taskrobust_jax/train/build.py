@@ -18,6 +18,7 @@ from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train import (
   averages,
   batches,
+  datasets,
   evaluation,
   sections,
   sharding,
@@ -117,8 +118,11 @@ def build(
   Raises:
     InputError: If a value of the config is not legal.
   """
+  change_of_step = lambda step: None
   if suite is None:
     init_params, suite = suites.make_suite(config, dataset.info)
+    if config.tasks.kind == "masked_image":
+      change_of_step = datasets.augmentation(config, dataset.info.height)
   mesh = sharding.make_mesh(**config.mesh, devices=devices)
   num_tasks = len(suite.task_names)
   check_count("seed", config.seed, least=0)
@@ -206,7 +210,9 @@ def build(
     state_shapes=shapes,
     state_sharding=shardings,
     init_state=jax.jit(init, out_shardings=shardings),
-    load_batch=lambda step: batches.load(train_rows, rows_of_step(step), mesh),
+    load_batch=lambda step: batches.load(
+      train_rows, rows_of_step(step), mesh, change_of_step(step)
+    ),
     train_step=(
       (lambda state, batch: train_step(state, batch, *held_out))
       if held_out

@@ -75,15 +75,28 @@ def make_optimizer(
   )
 
 
-def warmup_linear(
-  peak: float, warmup_steps: int, num_steps: int
+SCHEDULES = ("linear", "cosine")
+
+
+def make_schedule(
+  peak: float, warmup_steps: int, num_steps: int, schedule: str = "linear"
 ) -> optax.Schedule:
-  """Linear rise from 0 to `peak`, then linear fall to 0 at `num_steps`.
+  """Linear rise from 0 to `peak`, then a fall to 0 at `num_steps`.
+
+  Args:
+    peak: > 0.
+    warmup_steps: In [0, num_steps).
+    num_steps: Of the run.
+    schedule: How it falls: "linear", or "cosine" for half a wave.
 
   Raises:
-    InputError: If the peak is not positive, or the warm-up does not end before
-      the run does.
+    InputError: If the peak is not positive, the warm-up does not end before
+      the run does, or there is no such schedule.
   """
+  if schedule not in SCHEDULES:
+    raise InputError(
+      f"optimizer.schedule must be in {SCHEDULES}, got {schedule!r}"
+    )
   if not 0 < peak < float("inf"):
     raise InputError(f"optimizer.learning_rate must be in (0, inf), got {peak}")
   if not 0 <= warmup_steps < num_steps:
@@ -91,12 +104,13 @@ def warmup_linear(
       f"optimizer.warmup_steps must be in [0, num_steps = {num_steps}), got "
       f"{warmup_steps}"
     )
+  num_falling = num_steps - warmup_steps
+  fall = {
+    "linear": optax.linear_schedule(peak, 0.0, num_falling),
+    "cosine": optax.cosine_decay_schedule(peak, num_falling),
+  }[schedule]
   return optax.join_schedules(
-    [
-      optax.linear_schedule(0.0, peak, warmup_steps),
-      optax.linear_schedule(peak, 0.0, num_steps - warmup_steps),
-    ],
-    [warmup_steps],
+    [optax.linear_schedule(0.0, peak, warmup_steps), fall], [warmup_steps]
   )
 
 

@@ -1,12 +1,12 @@
 """A run opened for reading: its objects and a saved state."""
 
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from taskrobust_jax.data import records
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.build import Experiment, build, config_of
 from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.train.datasets import open_dataset
 from taskrobust_jax.train.folder import read_manifest
 from taskrobust_jax.train.state import TrainState
 
@@ -21,16 +21,18 @@ class Restored(NamedTuple):
   """
 
   experiment: Experiment
-  dataset: records.Dataset
+  dataset: Any
   state: TrainState
 
 
-def restore(workdir: str, data_dir: str, step: int | None = None) -> Restored:
+def restore(
+  workdir: str, data_dir: str | None, step: int | None = None
+) -> Restored:
   """Opens a run; nothing is written.
 
   Args:
     workdir: The run's folder.
-    data_dir: What it was trained on.
+    data_dir: What it was trained on, `None` for scenes.
     step: Which checkpoint; the newest whole one if `None`.
 
   Raises:
@@ -38,8 +40,9 @@ def restore(workdir: str, data_dir: str, step: int | None = None) -> Restored:
   """
   path = pathlib.Path(workdir)
   manifest = read_manifest(path)
-  dataset = records.open_dataset(data_dir, digest=manifest["data_digest"])
-  experiment = build(config_of(manifest["config"]), dataset)
+  config = config_of(manifest["config"])
+  dataset = open_dataset(config, data_dir, manifest["data_digest"])
+  experiment = build(config, dataset)
   folder = path / "checkpoints"
   if not folder.is_dir():
     raise InputError(f"{workdir} holds no checkpoint yet")

@@ -14,7 +14,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import references
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.compare import differences
-from taskrobust_jax.train.optimizer import make_optimizer, warmup_linear
+from taskrobust_jax.train.optimizer import make_optimizer, make_schedule
 from taskrobust_jax.train.references import References
 
 # What the train step can show a strategy besides the losses.
@@ -104,8 +104,11 @@ def optimizer(
   check_count(
     "optimizer.max_non_finite_in_a_row", options.pop("max_non_finite_in_a_row")
   )
-  learning_rate = warmup_linear(
-    options.pop("learning_rate"), options.pop("warmup_steps"), config.num_steps
+  learning_rate = make_schedule(
+    options.pop("learning_rate"),
+    options.pop("warmup_steps"),
+    config.num_steps,
+    options.pop("schedule"),
   )
   try:
     adversary = minimax.ascend(weighting, num_tasks, config.minimax.order)

@@ -131,7 +131,7 @@ def test_a_non_finite_gradient_changes_nothing_but_the_step():
 
 
 def test_the_learning_rate_follows_the_step_through_skipped_updates():
-  rate = optimizer.warmup_linear(1.0, 2, 10)
+  rate = optimizer.make_schedule(1.0, 2, 10)
   np.testing.assert_allclose(
     [rate(s) for s in (0, 1, 2, 6, 10)], [0.0, 0.5, 1.0, 0.5, 0.0]
   )

@@ -1,0 +1,62 @@
+r"""A small multi-modal masked autoencoder on procedural scenes, on a CPU.
+
+Claim: none; it shows the vision line at work. A third of the patches of RGB are
+shown, six modalities are recovered, a task each.
+
+Command (scenes need no files):
+  python -m taskrobust_jax.pretrain --config=configs/multimae_smoke.py \
+    --workdir=runs/multimae/minimax
+Baselines: `:strategy=uniform`; fewer tasks: `:outputs=("rgb","depth")`.
+Hardware, wall time, numbers: not yet run to its end.
+"""
+
+from ml_collections import ConfigDict
+
+from taskrobust_jax import configuring
+
+
+def get_config(text: str = "") -> ConfigDict:
+  """The config; `text` is what stands after the colon of `--config`."""
+  config = configuring.masked_autoencoder(
+    text,
+    size="tiny",
+    strategy="mirror_ascent",
+    # Losses of pixels, depths and classes have no common scale.
+    arguments={
+      "step_size": 0.02,
+      "smoothing": 0.1,
+      "signal": "relative_to_start+ema",
+      "decay": 0.9,
+    },
+    inputs=("rgb",),
+    outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
+    decoder=(1, 64, 4),
+    data={
+      "source": "scenes",
+      "image_size": 96,
+      "train_rows": 4096,
+      "eval_rows": 128,
+      "crop_scale": (1.0, 1.0),  # Of a picture; there are scenes enough.
+      "flip": 0.0,
+    },
+  )
+  config.num_steps = 400
+  config.batch_size = 32
+  config.log_every = 10
+
+  config.tasks.num_visible = 12  # Of 36.
+  config.model.encoder.num_layers = 4
+  config.model.encoder.width = 96
+  config.model.encoder.num_heads = 4
+  config.model.encoder.mlp_width = 384
+  for part in (config.model.encoder, config.model.decoder):
+    part.dtype = "float32"
+    part.unroll = True
+
+  config.optimizer.learning_rate = 1e-3
+  config.optimizer.warmup_steps = 40
+
+  config.evaluation.every = 100
+  config.evaluation.batch_size = 64
+  config.checkpoint.every = 100
+  return config
