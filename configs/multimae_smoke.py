@@ -32,7 +32,8 @@ def get_config(text: str = "") -> ConfigDict:
     outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
     decoder=(1, 64, 4),
     data={
-      "source": "scenes",
+      "sources": ("scenes",),  # See data/image_sources.py.
+      "if_bad": "fail",  # Or skip: pictures that do not decode.
       "image_size": 96,
       "train_rows": 4096,
       "eval_rows": 128,

@@ -123,7 +123,8 @@ def masked_autoencoder(
     inputs: Modalities that are shown.
     outputs: Modalities that are recovered, a task each.
     decoder: Layers, width, heads of each decoder.
-    data: Its section; see `train/datasets.py`.
+    data: Its section: `sources`, `if_bad`, `image_size`, `train_rows`,
+      `eval_rows` (both of scenes), `crop_scale`, `flip`.
 
   Returns:
     Every key that `train/build.py` reads.

@@ -30,10 +30,11 @@ def main() -> None:
 def _print(task_names, values, prefix) -> None:
   for name in task_names:
     if f"{prefix}/loss/{name}" in values:
+      accuracy = values.get(f"{prefix}/accuracy/{name}")
       print(
         f"  {name:<20} loss {values[f'{prefix}/loss/{name}']:7.4f}"
-        f"  accuracy {values[f'{prefix}/accuracy/{name}']:6.1%}"
-        f"  of {values[f'{prefix}/count/{name}']:,.0f}"
+        + ("" if accuracy is None else f"  accuracy {accuracy:6.1%}")
+        + f"  of {values[f'{prefix}/count/{name}']:,.0f}"
       )
   for name in ("worst", "mean"):
     print(f"  {name:<20} loss {values[f'{prefix}/{name}_task_loss']:7.4f}")

@@ -1,21 +1,31 @@
-"""Prepares a dataset: text to packed, tagged rows on disk.
+"""Prepares a dataset: text to packed, tagged rows on disk; pictures, resized.
 
   python -m taskrobust_jax.prepare --config=configs/x.py --data_dir=DIR
   python -m taskrobust_jax.prepare --verify --data_dir=DIR
   python -m taskrobust_jax.prepare --train_tagger=CONLLU --tagger_path=OUT.json
 
-`config.data` says what is made (`data/preparation.py` has the legal ranges);
-its `digest` is what training checks. A run that was stopped goes on when the
-same command is given again. The second form reads a dataset again and names the
-first damaged shard. The third trains the tagger "perceptron" offline from gold
-tags, with --eval_tagger=CONLLU to see how good it is.
+`config.data` says what is made (legal ranges: `data/preparation.py`, for
+pictures `data/image_sources.py`); its `digest` is what training checks. A run that was
+stopped goes on when the same command is given again. The second form reads a
+dataset again and names the first damaged shard. The third trains the tagger
+"perceptron" offline from gold tags, with --eval_tagger=CONLLU to see how good
+it is.
 """
+
+import os
 
 from absl import flags
 from ml_collections import config_flags
 
-from taskrobust_jax import errors, program
-from taskrobust_jax.data import preparation, runners
+from taskrobust_jax import errors, lock, program
+from taskrobust_jax.data import (
+  image_info,
+  image_preparation,
+  image_records,
+  image_sources,
+  preparation,
+  runners,
+)
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "The folder to write.")
@@ -52,7 +62,11 @@ def main() -> None:
     return
   _need("data_dir", _DATA_DIR.value)
   if _VERIFY.value:
-    preparation.verify(_DATA_DIR.value)
+    if image_info.is_pictures(_DATA_DIR.value):
+      digest = image_records.open_dataset(_DATA_DIR.value).verify()
+      print(f"{_DATA_DIR.value}: all rows are fine, digest {digest}")
+    else:
+      preparation.verify(_DATA_DIR.value)
     return
   _need("config", _CONFIG.value)
   if _TAGGER_PATH.value is not None:
@@ -62,10 +76,33 @@ def main() -> None:
     )
   data = _CONFIG.value.data.to_dict()
   data.pop("digest", None)
+  if _CONFIG.value.tasks.kind == "masked_image":
+    _prepare_pictures(_CONFIG.value.seed, data)
+    return
   how = preparation.HowToRun(
     _RUNNER.value, _NUM_WORKERS.value, _BEAM_OPTIONS.value
   )
   preparation.prepare(_DATA_DIR.value, **data, how=how)
+
+
+def _prepare_pictures(seed: int, data: dict) -> None:
+  size = data["image_size"]
+  sources = image_sources.open_sources(
+    data["sources"],
+    seed=seed,
+    image_size=size,
+    train_rows=data["train_rows"],
+    eval_rows=data["eval_rows"],
+  )
+  os.makedirs(_DATA_DIR.value, exist_ok=True)
+  with lock.held(_DATA_DIR.value):
+    image_preparation.prepare(
+      _DATA_DIR.value,
+      sources,
+      shape=(size, size),
+      if_bad=data["if_bad"],
+      num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
+    )
 
 
 def _need(name: str, value: object) -> None:

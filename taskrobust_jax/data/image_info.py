@@ -131,6 +131,17 @@ def read(directory: str) -> ImageInfo | None:
   return info
 
 
+def is_pictures(directory: str) -> bool:
+  """Whether a folder holds a dataset.json that says it is of pictures."""
+  try:
+    with open(os.path.join(directory, INFO_FILE), encoding="utf-8") as stream:
+      data = json.load(stream)
+  except (OSError, ValueError, RecursionError):
+    return False
+  version = data.get("schema_version") if isinstance(data, dict) else None
+  return isinstance(version, str) and version.startswith("pictures")
+
+
 def _typed(place, value, kind):
   """The value if it is of the annotated type; a JSON list for a tuple."""
   origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)

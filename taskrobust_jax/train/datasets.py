@@ -10,11 +10,13 @@ import numpy as np
 from taskrobust_jax.data import (
   crops,
   image_records,
+  image_sources,
   records,
   scene_dataset,
 )
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.checks import check_count
+from taskrobust_jax.train.suites import check_kind
 
 Change = Callable[[np.ndarray, dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -26,8 +28,9 @@ def open_dataset(
 
   Args:
     config: `data` and `tasks.kind` are read.
-    data_dir: What `prepare` wrote; none for the source "scenes", which is made
-      as it is read: `data.image_size`, `data.train_rows`, `data.eval_rows`.
+    data_dir: What `prepare` wrote; none for `data.sources` = ("scenes",), which
+      are made as they are read: `data.image_size`, `data.train_rows`,
+      `data.eval_rows`.
     digest: What the dataset must have; `config.data.digest` if `None`.
 
   Returns:
@@ -36,6 +39,7 @@ def open_dataset(
   Raises:
     InputError: If it is not there, damaged, or another.
   """
+  check_kind(config.tasks.kind)
   data = config.data
   digest = digest or data.digest or None
   if config.tasks.kind != "masked_image":
@@ -46,10 +50,10 @@ def open_dataset(
     )
   if data_dir:
     return image_records.open_dataset(data_dir, digest=digest)
-  if data.source != "scenes":
+  if tuple(data.sources) != (image_sources.SCENES,):
     raise InputError(
-      f"--data_dir must be given for data.source {data.source!r}; only scenes "
-      "are made as they are read"
+      f"--data_dir must be given for data.sources {tuple(data.sources)}; only "
+      "scenes are made as they are read"
     )
   for name in ("image_size", "train_rows", "eval_rows"):
     check_count(f"data.{name}", data[name])

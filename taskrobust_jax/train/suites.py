@@ -23,6 +23,13 @@ from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train.checks import check_count
 
 DTYPES = ("float32", "bfloat16")
+KINDS = ("masked_language", "masked_image")
+
+
+def check_kind(kind: str) -> None:
+  """Raises InputError unless there are tasks of this kind."""
+  if kind not in KINDS:
+    raise InputError(f"tasks.kind must be in {KINDS}, got {kind!r}")
 
 
 def make_suite(
@@ -41,14 +48,12 @@ def make_suite(
     InputError: If a value of the config is not legal, or the dataset is of
       another kind.
   """
-  kinds = {
+  check_kind(config.tasks.kind)
+  kind = config.tasks.kind
+  make, feature, what = {
     "masked_language": (masked_language, "vocabulary_size", "text"),
     "masked_image": (masked_image, "modalities", "pictures"),
-  }
-  kind = config.tasks.kind
-  if kind not in kinds:
-    raise InputError(f"tasks.kind must be in {tuple(kinds)}, got {kind!r}")
-  make, feature, what = kinds[kind]
+  }[kind]
   if not hasattr(info, feature):
     raise InputError(
       f"tasks.kind is {kind!r}, but the dataset is not of {what}"
