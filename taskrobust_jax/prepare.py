@@ -5,11 +5,11 @@
   python -m taskrobust_jax.prepare --train_tagger=CONLLU --tagger_path=OUT.json
 
 `config.data` says what is made (legal ranges: `data/preparation.py`, for
-pictures `data/image_sources.py`); its `digest` is what training checks. A run that was
-stopped goes on when the same command is given again. The second form reads a
-dataset again and names the first damaged shard. The third trains the tagger
-"perceptron" offline from gold tags, with --eval_tagger=CONLLU to see how good
-it is.
+pictures `data/image_sources.py`); its `digest` is what training checks. A run
+that was stopped goes on when the same command is given again. The second form
+reads a dataset again and names the first damaged shard. The third trains the
+tagger "perceptron" offline from gold tags, with --eval_tagger=CONLLU to see how
+good it is.
 """
 
 import os
