@@ -48,7 +48,8 @@ def train(
   """
   state, order = _restore_or_init(experiment, folder, restore_step)
   first, last = int(state.step), experiment.num_steps
-  folder.begin_events(first, last)
+  if first < last:
+    folder.begin_events(first, last)
   after_step = on_step_of(folder.events)
   progress = Progress(last, experiment.batch_size)
   collapse = CollapseWarning(experiment.task_names)

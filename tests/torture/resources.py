@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import os
 import pathlib
 import shutil
@@ -110,7 +111,10 @@ def long_run(num_steps=5000):
     return state, metrics
 
   with tempfile.TemporaryDirectory() as folder:
-    with RunFolder(folder, experiment) as opened:
+    with (
+      RunFolder(folder, experiment) as opened,
+      contextlib.redirect_stdout(io.StringIO()),  # The table stands there.
+    ):
       code = loop.train(experiment._replace(train_step=train_step), opened)
   assert code == errors.DONE
   (memory, files, threads), last = seen.values()
