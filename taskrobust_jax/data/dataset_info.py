@@ -2,20 +2,16 @@
 
 import dataclasses
 import json
-import math
 import os
-import typing
 from typing import Any
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import packing, vocabulary
+from taskrobust_jax.data import checked_json, packing, vocabulary
 
 # 2: the digest is one over the digests of shards; `shard_*`; inputs by hash.
 SCHEMA_VERSION = 2
 SPLITS = ("train", "eval")
 INFO_FILE = "dataset.json"
-# It names every file that was read.
-_LARGEST_FILE = 2**28
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,64 +85,10 @@ def read(directory: str) -> DatasetInfo | None:
     InputError: the file cannot be read, or is not what `write` writes.
   """
   file = os.path.join(directory, INFO_FILE)
-  try:
-    with open(file, "rb") as stream:
-      text = stream.read(_LARGEST_FILE + 1)
-    if len(text) > _LARGEST_FILE:
-      raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-    data = json.loads(text)
-  except (FileNotFoundError, NotADirectoryError):
-    return None
-  except OSError as error:
-    raise errors.InputError(f"{file}: cannot be read: {error}") from error
-  except (ValueError, RecursionError) as error:
-    raise errors.InputError(f"{file}: is not JSON: {error}") from error
-  if not isinstance(data, dict):
-    raise errors.InputError(f"{file}: is no JSON object")
-  version = data.get("schema_version")
-  if version != SCHEMA_VERSION or isinstance(version, bool):
-    raise errors.InputError(
-      f"{file}: schema_version is {_shown(version)}; this program reads "
-      f"{SCHEMA_VERSION}: prepare the data again"
-    )
-  values = {}
-  for name, kind in typing.get_type_hints(DatasetInfo).items():
-    if name not in data:
-      raise errors.InputError(f"{file}: has no {name}")
-    values[name] = _typed(f"{file}: {name}", data[name], kind)
-  info = DatasetInfo(**values)
-  _check(file, info)
+  info = checked_json.read(file, DatasetInfo, SCHEMA_VERSION, "text")
+  if info is not None:
+    _check(file, info)
   return info
-
-
-def _shown(value: Any) -> str:
-  text = repr(value)
-  return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _typed(place: str, value: Any, kind: Any) -> Any:
-  """The value if it is of the annotated type; a JSON list for a tuple."""
-  origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
-  if kind is Any:
-    return value
-  if origin is tuple and isinstance(value, list):
-    return tuple(_typed(f"{place}[]", item, arguments[0]) for item in value)
-  if origin is dict and isinstance(value, dict):
-    return {
-      key: _typed(f"{place}[{_shown(key)}]", item, arguments[1])
-      for key, item in value.items()
-    }
-  if isinstance(value, kind if kind in (int, str) else ()):
-    if kind is str or (not isinstance(value, bool) and 0 <= value < 2**63):
-      return value
-  is_number = isinstance(value, int | float) and not isinstance(value, bool)
-  if kind is float and is_number and math.isfinite(value):
-    return float(value)
-  names = {int: "a whole number from 0", float: "a finite number", str: "text"}
-  names |= {tuple: "a list", dict: "an object"}
-  raise errors.InputError(
-    f"{place} is {_shown(value)}; it must be " + (names[origin])
-  )
 
 
 def _check(file: str, info: DatasetInfo) -> None:
@@ -182,7 +124,8 @@ def _check(file: str, info: DatasetInfo) -> None:
   ]
   for name, holds in rules:
     if not holds:
+      seen = checked_json.shown(getattr(info, name))
       raise errors.InputError(
-        f"{file}: {name} is {_shown(getattr(info, name))}, which no dataset "
+        f"{file}: {name} is {seen}, which no dataset "
         f"with the splits {', '.join(SPLITS)} has"
       )

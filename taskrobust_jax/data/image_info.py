@@ -5,11 +5,10 @@ import dataclasses
 import hashlib
 import json
 import os
-import typing
 from typing import Any
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import crops
+from taskrobust_jax.data import checked_json, crops
 
 # Not a number, so that the reader of a text's dataset.json names the mistake.
 SCHEMA_VERSION = "pictures-1"
@@ -104,30 +103,9 @@ def read(directory: str) -> ImageInfo | None:
     InputError: the file cannot be read, or is not what `to_json` gives.
   """
   file = os.path.join(directory, INFO_FILE)
-  try:
-    with open(file, encoding="utf-8") as stream:
-      data = json.load(stream)
-  except (FileNotFoundError, NotADirectoryError):
-    return None
-  except OSError as error:
-    raise errors.InputError(f"{file}: cannot be read: {error}") from error
-  except (ValueError, RecursionError) as error:
-    raise errors.InputError(f"{file}: is not JSON: {error}") from error
-  if not isinstance(data, dict):
-    raise errors.InputError(f"{file}: is no JSON object")
-  version = data.get("schema_version")
-  if version != SCHEMA_VERSION:
-    raise errors.InputError(
-      f"{file}: schema_version is {_shown(version)}; a dataset of pictures has "
-      f"{SCHEMA_VERSION!r}: prepare the data again"
-    )
-  values = {}
-  for name, kind in typing.get_type_hints(ImageInfo).items():
-    if name not in data:
-      raise errors.InputError(f"{file}: has no {name}")
-    values[name] = _typed(f"{file}: {name}", data[name], kind)
-  info = ImageInfo(**values)
-  _check(file, info)
+  info = checked_json.read(file, ImageInfo, SCHEMA_VERSION, "pictures")
+  if info is not None:
+    _check(file, info)
   return info
 
 
@@ -140,30 +118,6 @@ def is_pictures(directory: str) -> bool:
     return False
   version = data.get("schema_version") if isinstance(data, dict) else None
   return isinstance(version, str) and version.startswith("pictures")
-
-
-def _typed(place, value, kind):
-  """The value if it is of the annotated type; a JSON list for a tuple."""
-  origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
-  if kind is Any:
-    return value
-  if origin is tuple and isinstance(value, list):
-    return tuple(_typed(f"{place}[]", item, arguments[0]) for item in value)
-  if origin is dict and isinstance(value, dict):
-    return {
-      key: _typed(f"{place}[{_shown(key)}]", item, arguments[1])
-      for key, item in value.items()
-    }
-  if kind is str and isinstance(value, str):
-    return value
-  is_whole = isinstance(value, int) and not isinstance(value, bool)
-  if kind is int and is_whole and 0 <= value < 2**63:
-    return value
-  names = {int: "a whole number from 0", str: "text"}
-  names |= {tuple: "a list", dict: "an object"}
-  raise errors.InputError(
-    f"{place} is {_shown(value)}; it must be {names[origin]}"
-  )
 
 
 def _check(file, info):
@@ -195,12 +149,8 @@ def _check(file, info):
   }
   for name, holds in rules.items():
     if not holds():
+      seen = checked_json.shown(getattr(info, name))
       raise errors.InputError(
-        f"{file}: {name} is {_shown(getattr(info, name))}, which no dataset of "
+        f"{file}: {name} is {seen}, which no dataset of "
         f"pictures with the splits {', '.join(SPLITS)} has"
       )
-
-
-def _shown(value):
-  text = repr(value)
-  return text if len(text) <= 80 else text[:77] + "..."

@@ -14,7 +14,7 @@ import os
 from typing import Any, NamedTuple
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import crops, image_examples, image_rows
+from taskrobust_jax.data import crops, image_examples, image_rows, shards
 
 WORK_FOLDER = ".preparing"
 _EXAMPLES_A_SHARD = 1_024
@@ -113,7 +113,7 @@ def write_shard(
         count, size = count + 1, size + len(record)
         for name in form.modalities:
           found[name] += name in stored
-    _replace(temporary, file)
+    shards.replace(temporary, file)
   except RuntimeError as error:  # A full disk, to ArrayRecord.
     raise OSError(f"{file}: {error}") from error
   finally:
@@ -236,11 +236,4 @@ def write_text(file: str, text: str) -> None:
   temporary = f"{file}.incomplete-{os.getpid()}"
   with open(temporary, "w", encoding="utf-8") as stream:
     stream.write(text)
-  _replace(temporary, file)
-
-
-def _replace(temporary, file):
-  """Renames a file once all of it is on disk."""
-  with open(temporary, "rb") as stream:
-    os.fsync(stream.fileno())
-  os.replace(temporary, file)
+  shards.replace(temporary, file)

@@ -53,7 +53,7 @@ def test_what_is_written_is_read(tmp_path):
 @pytest.mark.parametrize(
   ("changes", "message"),
   [
-    ({"schema_version": 1}, "schema_version is 1; this program reads 2"),
+    ({"schema_version": 1}, "schema_version is 1; a dataset of text has 2"),
     ({"schema_version": None}, "schema_version is None"),
     ({"rows": {"train": "3", "eval": 1}}, r"rows\['train'\] is '3'.*whole"),
     ({"rows": {"train": -3, "eval": 1}}, r"rows\['train'\] is -3"),
