@@ -126,6 +126,22 @@ def test_documents_are_split_by_topic():
   assert again.tag_names == tagger.tag_names
 
 
+def test_a_document_is_of_the_nearest_centre_however_long_it_is():
+  tagger = taggers.make("tfidf_cluster:2")
+  tagger.load(
+    {
+      "names": ["a", "b"],
+      "terms": ["ship", "judge"],
+      "idf": [1.0, 2.0],
+      "centres": [[0.9, 0.0], [0.3, 0.6]],
+    }
+  )
+  # 3 ships and 1 judge: (3, 2) / sqrt(13) is nearer to b.
+  for times in (1, 9):
+    text_of = " ".join(["ship ship ship judge"] * times)
+    assert dict(tagged(tagger, text_of))["ship"] == "b"
+
+
 def test_topics_need_documents_and_words():
   with pytest.raises(InputError, match=r"tfidf_cluster:3' needs .* got 2"):
     fitted("tfidf_cluster:3", SHIPS, COURT)

@@ -35,6 +35,13 @@ def test_shares_are_those_of_a_dirichlet():
     np.testing.assert_allclose(share.std(0), deviation, atol=0.025)
 
 
+def test_a_small_share_may_show_nothing():
+  first = orders(given(True, True, True))[:, :6] // N
+  counts = (first[..., None] == np.arange(3)).sum(1)
+  # Under half a patch in six, for one of three: 1 - (1 - 3 / 12)^2.
+  np.testing.assert_allclose((counts == 0).any(1).mean(), 0.44, atol=0.1)
+
+
 def test_all_patches_of_a_modality_are_equally_likely():
   order = orders(given(True, True), num_keys=2000)
   seen = np.bincount(order[:, :24].ravel(), minlength=2 * N) / 2000
