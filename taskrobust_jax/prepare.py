@@ -76,7 +76,8 @@ def main() -> None:
     )
   data = _CONFIG.value.data.to_dict()
   data.pop("digest", None)
-  if _CONFIG.value.tasks.kind == "masked_image":
+  # The section `data` is all that a dataset of text needs.
+  if _CONFIG.value.get("tasks", {}).get("kind") == "masked_image":
     _prepare_pictures(_CONFIG.value.seed, data)
     return
   how = preparation.HowToRun(

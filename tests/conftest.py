@@ -5,6 +5,12 @@ tests start inherit them too.
 """
 
 import os
+import signal
+
+# A shell that starts the tests in its background ignores Ctrl-C for them, and so
+# would the programs that they interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+  signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (

@@ -24,11 +24,6 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results/input.json", "Where the JSON goes."
-)
-_BATCHES = flags.DEFINE_integer("batches", 60, "Batches.", lower_bound=5)
-
 BATCH_SIZE = 256
 LENGTHS = (128, 512)
 NUM_SHARDS = 4
@@ -41,7 +36,7 @@ PEAK_FLOPS = 197e12
 UTILISATION = 0.4
 
 
-def main() -> None:
+def main(out: str, num_batches: int) -> None:
   """Prints a row for each row length and writes them all."""
   measure.use_one_thread()
   print(
@@ -50,7 +45,7 @@ def main() -> None:
   )
   rows = []
   for length in LENGTHS:
-    row = {"row_length": length, **read_rate(length, _BATCHES.value)}
+    row = {"row_length": length, **read_rate(length, num_batches)}
     row |= demand(length)
     row["threads_a_host"] = row["rows_a_host"] / row["rows_a_second"]
     rows.append(row)
@@ -61,10 +56,10 @@ def main() -> None:
       flush=True,
     )
   measure.write(
-    _OUT.value,
+    out,
     rows,
     batch_size=BATCH_SIZE,
-    batches=_BATCHES.value,
+    batches=num_batches,
     shards=NUM_SHARDS,
     threads=1,
     computed="flops_a_row, rows_a_slice, rows_a_host, threads_a_host",
@@ -190,4 +185,8 @@ def made_row(rng: np.random.Generator, length: int) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results/input.json", "Where the JSON goes."
+  )
+  _BATCHES = flags.DEFINE_integer("batches", 60, "Batches.", lower_bound=5)
+  program.run(lambda: main(_OUT.value, _BATCHES.value))
