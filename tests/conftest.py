@@ -7,8 +7,8 @@ tests start inherit them too.
 import os
 import signal
 
-# A shell that starts the tests in its background ignores Ctrl-C for them, and so
-# would the programs that they interrupt.
+# A shell that starts the tests in its background makes them ignore Ctrl-C, and
+# so the programs that they interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
   signal.signal(signal.SIGINT, signal.default_int_handler)
 
