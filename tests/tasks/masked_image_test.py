@@ -131,6 +131,7 @@ def test_an_empty_row_changes_nothing():
     np.testing.assert_allclose(got, expected, rtol=1e-5)
 
 
+@pytest.mark.ci
 def test_eight_devices_equal_one_and_need_all_reduce_alone():
   params, suite = made()
   batch = batch_of(16)

@@ -53,6 +53,7 @@ def one_device():
   return experiment_of(devices=jax.devices()[:1])
 
 
+@pytest.mark.ci
 def test_eight_devices_give_the_losses_of_one():
   runs = []
   for experiment in (one_device(), experiment_of()):
@@ -135,6 +136,7 @@ def test_a_dataset_of_another_kind_is_refused():
     datasets.open_dataset(config, None)
 
 
+@pytest.mark.ci
 def test_the_programs_prepare_train_and_evaluate_pictures(tmp_path):
   flags = [
     f"--config={programs.ROOT}/configs/multimae_smoke.py",
