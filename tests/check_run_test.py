@@ -52,6 +52,10 @@ def test_a_whole_run(run, capsys):
   assert lines[5:] == ["all is whole"]
 
 
+# TensorStore answers an event loop that the failed read has closed.
+@pytest.mark.filterwarnings(
+  "ignore:Exception ignored in. None:pytest.PytestUnraisableExceptionWarning"
+)
 @pytest.mark.parametrize(
   ("hurt", "line"),
   [
