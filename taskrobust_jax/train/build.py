@@ -109,7 +109,9 @@ def build(
     dataset: From `records.open_dataset`; anything with `split` and
       `info.digest` if you bring your own suite.
     suite: Your own tasks, or `None` for the config's.
-    init_params: key -> params, needed with your own suite.
+    init_params: key -> params, needed with your own suite. Arrays that it
+      holds belong into a `jax.tree_util.Partial`: others become constants of
+      the compiled program.
     devices: Those to use; all if `None`.
 
   Returns:
@@ -171,10 +173,15 @@ def build(
     held_out = (batches.load(eval_rows, rows, mesh),)
   average_decay = config.optimizer.average_decay
   averages.check_decay(average_decay)
+  if not isinstance(init_params, jax.tree_util.Partial):
+    init_params = jax.tree_util.Partial(init_params)
   init = functools.partial(
-    state.initial_state, init_params, tx, config.seed, average_decay > 0
+    state.initial_state,
+    tx=tx,
+    seed=config.seed,
+    has_averages=average_decay > 0,
   )
-  shapes = jax.eval_shape(init)
+  shapes = jax.eval_shape(init, init_params)
   shardings = sharding.state_sharding(mesh, shapes)
   identity = {
     "config": identity_of(config),
@@ -209,7 +216,9 @@ def build(
     mesh=mesh,
     state_shapes=shapes,
     state_sharding=shardings,
-    init_state=jax.jit(init, out_shardings=shardings),
+    init_state=functools.partial(
+      jax.jit(init, out_shardings=shardings), init_params
+    ),
     load_batch=lambda step: batches.load(
       train_rows, rows_of_step(step), mesh, change_of_step(step)
     ),
