@@ -27,6 +27,7 @@ from taskrobust_jax.train import (
 )
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.event_files import check_writer
+from taskrobust_jax.train.start import Start
 from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
@@ -101,6 +102,7 @@ def build(
   suite: TaskSuite | None = None,
   init_params: Callable[[jax.Array], Any] | None = None,
   devices: Sequence[jax.Device] | None = None,
+  start: Start | None = None,
 ) -> Experiment:
   """Makes the objects of a run; every check is done before anything compiles.
 
@@ -113,12 +115,14 @@ def build(
       holds belong into a `jax.tree_util.Partial`: others become constants of
       the compiled program.
     devices: Those to use; all if `None`.
+    start: Params in place of new ones; the optimizer is new in any case.
 
   Returns:
     An `Experiment`.
 
   Raises:
-    InputError: If a value of the config is not legal.
+    InputError: If a value of the config is not legal, or the params to start
+      from are another model's.
   """
   change_of_step = lambda step: None
   if suite is None:
@@ -173,6 +177,9 @@ def build(
     held_out = (batches.load(eval_rows, rows, mesh),)
   average_decay = config.optimizer.average_decay
   averages.check_decay(average_decay)
+  if start is not None:
+    start.check(jax.eval_shape(init_params, jax.random.key(0)))
+    init_params = start.init_params
   if not isinstance(init_params, jax.tree_util.Partial):
     init_params = jax.tree_util.Partial(init_params)
   init = functools.partial(
@@ -187,6 +194,7 @@ def build(
     "config": identity_of(config),
     "data_digest": dataset.info.digest,
     "task_names": list(suite.task_names),
+    "init_from": start and start.identity,
   }
   if given is not None:
     identity["references"] = given.digest

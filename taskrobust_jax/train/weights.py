@@ -97,9 +97,10 @@ def read_model(folder: pathlib.Path) -> dict[str, Any]:
     if model["kind"] not in KINDS or not isinstance(model["options"], dict):
       raise ValueError(f"its kind must be in {KINDS}, its options an object")
   except FileNotFoundError as error:
-    raise InputError(f"{folder} holds no model: it has no {MODEL_FILE}") from (
-      error
-    )
+    raise InputError(
+      f"{folder} holds no model: it has no {MODEL_FILE}; to a run that was "
+      "made before there were any, `pretrain` adds it when it is started again"
+    ) from error
   except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
     raise InputError(f"{file}: is no model's: {error}") from error
   return model
