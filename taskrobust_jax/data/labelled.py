@@ -176,7 +176,7 @@ def _place(file: str, header: Sequence[str], name: str) -> int:
   if name not in header:
     raise errors.InputError(
       f"{file}:1: has no column {name!r}; it has "
-      f"{', '.join(map(repr, header[:20]))}. A test split without labels has no "
-      "column for them"
+      f"{', '.join(map(repr, header[:20]))} (a test split without labels has "
+      "no column for them)"
     )
   return header.index(name)

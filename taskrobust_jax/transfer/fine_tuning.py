@@ -32,6 +32,9 @@ class FineTuner:
   """Fine-tunes an encoder on one task, for any number of examples and seeds.
 
   A frozen encoder's features are kept from one run to the next.
+
+  Attributes:
+    task: The task.
   """
 
   def __init__(
@@ -49,7 +52,7 @@ class FineTuner:
       InputError: If a value is not legal.
     """
     check_config(config)
-    self._task, self._encoder, self._config = task, encoder, config
+    self.task, self._encoder, self._config = task, encoder, config
     self._mesh = sharding.make_mesh()
     self._halves = subsets.halves(
       len(task.eval), config.evaluation.select_share, config.evaluation.max_rows
@@ -87,7 +90,7 @@ class FineTuner:
       FloatingPointError: If gradients stay without an end.
     """
     began = time.monotonic()
-    task = self._task
+    task = self.task
     chosen = subsets.draw(len(task.train), num_examples, seed, task.classes)
     if self._is_frozen:
       self._train.compute(chosen)
@@ -126,13 +129,14 @@ class FineTuner:
       "num_train_rows": len(chosen),
       "num_eval_rows": len(self._halves.verdict),
       "mode": self._config.mode,
+      "data_digest": task.digest,
       "model_flops": self._flops(experiment, len(chosen)),
       "seconds": round(time.monotonic() - began, 3),
     }
 
   def _experiment(self, seed: int, chosen: np.ndarray) -> Experiment:
     """What the loop runs."""
-    task, config, encoder = self._task, self._config, self._encoder
+    task, config, encoder = self.task, self._config, self._encoder
     suite = DownstreamSuite(task, None if self._is_frozen else encoder)
     train = Subset(self._train, chosen)
 
@@ -164,11 +168,11 @@ class FineTuner:
 
   def _flops(self, experiment: Experiment, num_rows: int) -> float:
     """Of training alone; a backward pass counts as two forward passes."""
-    encode = self._encoder.flops(self._task.train.read([0]))
+    encode = self._encoder.flops(self.task.train.read([0]))
     num_seen = experiment.num_steps * experiment.batch_size
     if self._is_frozen:
-      return encode * num_rows + 3 * self._task.head.flops * num_seen
-    return 3 * (encode + self._task.head.flops) * num_seen
+      return encode * num_rows + 3 * self.task.head.flops * num_seen
+    return 3 * (encode + self.task.head.flops) * num_seen
 
 
 class _Data:
