@@ -1,25 +1,9 @@
 """A tiny BERT as converted weights, and a GLUE folder of made sentences."""
 
-import jax
 import numpy as np
 import pytest
 
-from taskrobust_jax.data import vocabulary
-from taskrobust_jax.train import loaded, weights
-
-WORDS = tuple(f"w{i}" for i in range(20)) + ("good", "bad")
-OPTIONS = {
-  "num_layers": 1,
-  "width": 16,
-  "num_heads": 2,
-  "mlp_width": 32,
-  "dropout_rate": 0.0,
-  "dtype": "float32",
-  "unroll": True,
-  "remat": False,
-  "vocabulary_size": len(vocabulary.SPECIAL_TOKENS) + len(WORDS),
-  "max_length": 16,
-}
+from tests import tiny_bert
 
 
 def sentences(num_rows, seed):
@@ -27,7 +11,7 @@ def sentences(num_rows, seed):
   random = np.random.default_rng(seed)
   labels = np.arange(num_rows) % 2
   return [
-    " ".join([("bad", "good")[label], *random.choice(WORDS[:20], 4)])
+    " ".join([("bad", "good")[label], *random.choice(tiny_bert.WORDS[:20], 4)])
     for label in labels
   ], labels
 
@@ -35,18 +19,8 @@ def sentences(num_rows, seed):
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory):
   """The folder of a model that was never trained."""
-  from tokenizers import models
-
   folder = tmp_path_factory.mktemp("pretrained")
-  pieces = (*vocabulary.SPECIAL_TOKENS, *WORDS)
-  tokenizer = vocabulary.untrained(
-    models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]")
-  )
-  vocabulary.add_special_tokens(tokenizer)
-  tokenizer.save(str(folder / "tokenizer.json"))
-  description = {"kind": "bert", "options": OPTIONS}
-  params = jax.jit(loaded.model_of(description).init)(jax.random.key(0))
-  weights.write_weights(folder, params, description)
+  tiny_bert.write(folder)
   return folder
 
 
