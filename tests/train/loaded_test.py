@@ -173,3 +173,13 @@ def test_a_start_from_another_model_is_refused(run):
   message = f"{folder} holds another model: its array ['head']['norm']['bias']"
   with pytest.raises(InputError, match=re.escape(message)):
     build.build(wider, toy.Dataset(), start=begin)
+
+
+def test_a_start_with_another_vocabulary_is_refused(converted, tmp_path):
+  found = loaded.load(converted)
+  start.check_tokenizer("x", found.tokenizer, str(converted / "tokenizer.json"))
+  tiny_bert.write_tokenizer(tmp_path, tiny_bert.WORDS[::-1])
+  with pytest.raises(
+    InputError, match="x has another vocabulary.* 'bad' is 26"
+  ):
+    start.check_tokenizer("x", found.tokenizer, f"{tmp_path}/tokenizer.json")
