@@ -155,14 +155,12 @@ def _markdown(block) -> str:
     block.header,
     ["---", *(["---:"] * (len(block.header) - 1))],
     *(
-      [
-        f"**{cell}**" if column in best else cell.replace("|", "\\|")
-        for column, cell in enumerate(row)
-      ]
+      [f"**{cell}**" if c in best else cell for c, cell in enumerate(row)]
       for row, best in zip(block.rows, block.best, strict=True)
       if row
     ),
   ]
+  lines = [[cell.replace("|", "\\|") for cell in line] for line in lines]
   lines = [f"| {' | '.join(cells)} |" for cells in lines]
   return f"{block.title}\n\n" + "\n".join(lines)
 

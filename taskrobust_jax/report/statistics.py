@@ -6,7 +6,6 @@ Values are [R, ...]: R replicates of a method, each of a pre-training seed.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 NUM_RESAMPLES = 4000
 
@@ -62,6 +61,8 @@ def paired_p_value(differences: np.ndarray) -> float:
   scale = np.abs(differences).max()
   if np.ptp(differences) <= 1e-9 * scale:
     return float("nan") if scale else 1.0
+  from scipy import stats  # A second, which a report of one method saves.
+
   return float(stats.ttest_1samp(differences, 0.0).pvalue)
 
 

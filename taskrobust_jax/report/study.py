@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -167,7 +168,7 @@ def read_best_known(file: str) -> dict[str, float]:
   Raises:
     InputError: It is not of this form.
   """
-  values = read_json(file)
+  values = read_json(pathlib.Path(file))
   for name, value in values.items():
     if type(value) not in (int, float) or abs(value) > 1e9:
       raise InputError(
