@@ -37,7 +37,9 @@ def of_runs(runs: Sequence[Run]) -> list[Method]:
     config = run.manifest.get("config")
     config = config if isinstance(config, dict) else {}
     settings = _settings(config, "")
-    settings["data_digest"] = str(run.manifest.get("data_digest"))
+    for key in ("data_digest", "init_from", "references"):
+      if key in run.manifest:
+        settings |= flat(run.manifest[key], key)
     if not is_finished(run):  # It is a method of its own.
       settings["stopped at step"] = f"{last_step(run):.0f}"
     section = config.get("minimax")
@@ -57,7 +59,10 @@ def of_fine_tunings(folders: Sequence[FineTuning]) -> list[Method]:
       "weights": f"weights {_folder(pretrained.get('workdir'))}",
     }.get(pretrained["init"], pretrained["strategy"].partition("(")[0])
     config = pretrained.get("config")
-    known = _settings(config, "pre-training.") if config else {}
+    config = config if isinstance(config, dict) else {}
+    if pretrained["init"] == "random":  # Nothing else of it was used.
+      config = {"model": config.get("model")}
+    known = _settings(config, "pre-training.")
     settings = {
       "init": pretrained["init"],
       **(known or {"strategy": pretrained["strategy"]}),
