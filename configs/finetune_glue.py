@@ -6,8 +6,8 @@ Command (RUN is a folder of `pretrain`; GLUE holds CoLA/train.tsv and so on,
 plain or compressed; TREEBANK is where CoNLL-U files lie):
   python -m taskrobust_jax.finetune --config=configs/finetune_glue.py \
     --from=RUN --tasks=CoLA,SST-2,MRPC,STS-B,WNLI,tagging --data_dir=GLUE \
-    --config.tagging.train_path=TREEBANK/en_ewt-ud-train.conllu.gz \
-    --config.tagging.eval_path=TREEBANK/en_ewt-ud-dev.conllu.gz \
+    --config.tagging.train_path=TREEBANK/train.conllu.gz \
+    --config.tagging.eval_path=TREEBANK/dev.conllu.gz \
     --num_examples=1024 --seeds=0,1,2 --workdir=runs/finetune/RUN
 The other end of every scale: the same with --from=random:RUN. Heads on a frozen
 encoder: `:frozen`. All of it in one command: `bash launch/downstream.sh`.

@@ -189,15 +189,15 @@ def _strategy_text(section: dict[str, Any]) -> str:
   """The strategy with those of its arguments that are not the defaults."""
   section = dict(section)
   name = section.pop("strategy")
-  defaults = {"order": "alternating"}
   try:
-    defaults |= minimax.signature(name, section.get("signal"))
+    defaults = minimax.signature(name, section.get("signal"))
   except (TypeError, ValueError):
-    pass  # Of an older version: all are shown.
+    defaults = {}  # Of another version: all are shown.
+  defaults = {**defaults, "order": "alternating"}
   shown = ", ".join(
-    f"{key}={value}"
-    for key, value in section.items()
-    if key not in defaults or defaults[key] != value
+    f"{key}={section[key]}"
+    for key in dict.fromkeys((*defaults, *section))
+    if key in section and section[key] != defaults.get(key, section)
   )
   return f"{name}({shown})" if shown else name
 

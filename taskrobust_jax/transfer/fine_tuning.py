@@ -92,10 +92,7 @@ class FineTuner:
     began = time.monotonic()
     task = self.task
     chosen = subsets.draw(len(task.train), num_examples, seed, task.classes)
-    if self._is_frozen:
-      self._train.compute(chosen)
-      self._eval.compute(np.concatenate(self._halves))
-    experiment = self._experiment(seed, chosen)
+    experiment = self.experiment(seed, chosen)
     with (
       open(folder / "log.txt", "w", encoding="utf-8") as log,
       contextlib.redirect_stdout(log),
@@ -134,9 +131,17 @@ class FineTuner:
       "seconds": round(time.monotonic() - began, 3),
     }
 
-  def _experiment(self, seed: int, chosen: np.ndarray) -> Experiment:
-    """What the loop runs."""
+  def experiment(self, seed: int, chosen: np.ndarray) -> Experiment:
+    """What the loop runs; features that it reads are computed here.
+
+    Args:
+      seed: Of the run.
+      chosen: [n] int64, the training rows.
+    """
     task, config, encoder = self.task, self._config, self._encoder
+    if self._is_frozen:
+      self._train.compute(chosen)
+      self._eval.compute(np.concatenate(self._halves))
     suite = DownstreamSuite(task, None if self._is_frozen else encoder)
     train = Subset(self._train, chosen)
 

@@ -23,7 +23,8 @@ class ScratchFolder:
   def __init__(self, path: pathlib.Path):
     """Opens a folder that is there."""
     self.path = path
-    self.metrics, self.timing = Rows(path / "metrics.jsonl"), NoRows()
+    self.metrics = Rows(path / "metrics.jsonl")
+    self.timing = NoRows(path / "timing.jsonl")
     self.events = NoEvents()
     self.checkpoints = self
     self.rows: list[tuple[int, dict[str, float]]] = []
