@@ -23,6 +23,8 @@ from taskrobust_jax.report.summary import (
 )
 from taskrobust_jax.report.tables import Table, as_text, compare
 
+_TITLE = "Task-robust pre-training"
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -42,13 +44,12 @@ class Report:
     """Writes report.html, report.md, report.json and pictures.
 
     Returns:
-      The files.
+      The files, report.html last.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files = write_page("Task-robust pre-training", self.sections, folder)
     file = folder / "report.json"
     file.write_text(json.dumps(_finite(self.values), indent=1) + "\n", "utf-8")
-    return [*files, file]
+    return [file, *write_page(_TITLE, self.sections, folder)]
 
 
 def make_report(

@@ -30,7 +30,7 @@ def test_prints_the_table_and_writes_what_it_names(two_runs, tmp_path):
   )
   assert done.returncode == 0, done.stderr
   assert "worst task       6.000     5.000*      -1.000\n" in done.stdout
-  files = ("report.png", "report.md", "report.html", "report.json")
+  files = ("report.json", "report.png", "report.md", "report.html")
   wrote = "".join(f"wrote {out / name}\n" for name in files)
   assert done.stdout.endswith(f"\n{wrote}")
   assert {file.name for file in out.iterdir()} == set(files)
