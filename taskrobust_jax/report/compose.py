@@ -163,43 +163,35 @@ def _colours(methods: Sequence[Method]) -> dict[str, Any]:
 
 
 def _differences(listed: Sequence[tuple[str, Method]]) -> Table | str:
-  """A row a setting, a column a run."""
-  columns, settings = [], []
-  for part, method in listed:
-    for run in method.runs:
-      manifest = run.manifest
-      about = {
-        key: manifest[key]
-        for key in ("versions", "device_kinds", "devices")
-        if key in manifest
-      }
-      own = {**method.settings, **flat(about)}
-      own["seed"] = str(
-        manifest.get("seed", manifest.get("pretrained", {}).get("seed"))
-      )
-      columns.append((part, method.name))
-      settings.append(own)
+  """A row a setting, a column a method."""
+  names = list(dict.fromkeys(method.name for _, method in listed))
   rows = []
   # A run and its fine-tunings are described by different names.
-  for part in dict.fromkeys(part for part, _ in columns):
-    chosen = [i for i, column in enumerate(columns) if column[0] == part]
-    for name, seen in differing([settings[i] for i in chosen]).items():
+  for part in dict.fromkeys(part for part, _ in listed):
+    runs = [(m, run) for p, m in listed if p == part for run in m.runs]
+    settings = [_settings(method, run) for method, run in runs]
+    for name, seen in differing(settings).items():
       of_method: dict[str, dict[str, None]] = {}
-      for i, value in zip(chosen, seen, strict=True):
-        of_method.setdefault(columns[i][1], {})[_short(value)] = None
-      rows.append((part, name, {k: ", ".join(v) for k, v in of_method.items()}))
+      for (method, _), value in zip(runs, seen, strict=True):
+        # A random initialisation has no settings of pre-training.
+        if value != "-" or not method.is_random:
+          of_method.setdefault(method.name, {})[_short(value)] = None
+      if len({value for values in of_method.values() for value in values}) > 1:
+        shown = [", ".join(of_method.get(method, "")) for method in names]
+        rows.append([f"{part}: {name}", *shown])
   if not rows:
     return "None."
-  names = list(dict.fromkeys(name for _, name in columns))
-  return Table(
-    "All other settings, the versions and the devices are the same",
-    ["setting", *names],
-    [
-      [f"{part}: {name}", *(of_method.get(n, "") for n in names)]
-      for part, name, of_method in rows
-    ],
-    [set()] * len(rows),
-  )
+  title = "All other settings, the versions and the devices are the same"
+  return Table(title, ["setting", *names], rows, [set()] * len(rows))
+
+
+def _settings(method: Method, run: Any) -> dict[str, str]:
+  """Those of a run: its method's, its seed, and what it ran on."""
+  manifest = run.manifest
+  seed = manifest.get("seed", manifest.get("pretrained", {}).get("seed"))
+  names = ("versions", "device_kinds", "devices")
+  about = {name: manifest[name] for name in names if name in manifest}
+  return {**method.settings, **flat(about), "seed": str(seed)}
 
 
 def _short(text: str) -> str:

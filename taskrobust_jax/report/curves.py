@@ -32,7 +32,7 @@ def figure_of_methods(methods: Sequence[Method], colours: Mapping[str, Any]):
     for panels in (losses, weights)
     for i in range(0, len(panels), columns)
   ]
-  figure = new_figure(3.2 * columns, 0.5 + 2.7 * len(rows))
+  figure = new_figure(2.6 * columns, 0.5 + 2.3 * len(rows))
   grid = figure.subplots(len(rows), columns, squeeze=False)
   for line, panels in zip(grid, rows, strict=True):
     for axes in line[len(panels) :]:

@@ -61,7 +61,7 @@ def of_fine_tunings(folders: Sequence[FineTuning]) -> list[Method]:
     config = pretrained.get("config")
     config = config if isinstance(config, dict) else {}
     if pretrained["init"] == "random":  # Nothing else of it was used.
-      config = {"model": config.get("model")}
+      config = {k: v for k, v in config.items() if k == "model"}
     known = _settings(config, "pre-training.")
     settings = {
       "init": pretrained["init"],
