@@ -10,6 +10,12 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_json
 
 INITS = ("run", "random", "weights")
+_PRETRAINED = {
+  "strategy": str,
+  "seed": int | None,
+  "num_examples": int | None,
+  "config": dict | None,
+}
 
 
 class Cell(NamedTuple):
@@ -108,8 +114,12 @@ def read_fine_tuning(path: str | pathlib.Path) -> FineTuning:
       f"{file}: pretrained must be an object with an init in {INITS}, got "
       f"{pretrained!r:.60}"
     )
-  if not isinstance(pretrained.get("strategy"), str):
-    raise InputError(f"{file}: pretrained.strategy must be text")
+  for name, kinds in _PRETRAINED.items():
+    if not isinstance(pretrained.get(name), kinds):
+      raise InputError(
+        f"{file}: pretrained.{name} is {pretrained.get(name)!r:.40}, which is "
+        "not what finetune writes"
+      )
   results, left_out = [], []
   for place in sorted(path.glob("*/*/seed*")):
     task, size, seed = place.relative_to(path).parts
