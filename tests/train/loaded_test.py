@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from configs import multimae_smoke
 import taskrobust_jax
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import build, loaded, start, weights
+from taskrobust_jax.train import build, datasets, loaded, start, suites, weights
 from taskrobust_jax.train.folder import RunFolder
 from tests import tiny_bert
 from tests.train import toy
@@ -101,6 +102,16 @@ def test_converted_weights(converted):
   assert found.info["config"] is None
   with pytest.raises(InputError, match="names a step, which only a run's"):
     loaded.load(f"{converted}@5")
+
+
+def test_a_masked_autoencoder_is_made_from_its_description():
+  config = multimae_smoke.get_config()
+  dataset = datasets.open_dataset(config, None)
+  description = suites.describe_model(config, dataset.info)
+  model = loaded.model_of(json.loads(json.dumps(description)))
+  init, _ = suites.make_suite(config, dataset.info)
+  key = jax.random.key(0)
+  assert jax.eval_shape(model.init, key) == jax.eval_shape(init, key)
 
 
 def test_a_folder_of_nothing_is_named(tmp_path):
