@@ -170,6 +170,57 @@ def masked_autoencoder(
   )
 
 
+def fine_tuning(text: str) -> ConfigDict:
+  """Fine-tuning on tasks of text.
+
+  A config file takes this and says what it changes. The argument `:frozen`
+  keeps the encoder as it is and trains heads on its features.
+
+  Args:
+    text: What stands after the colon of `--config`.
+
+  Returns:
+    Every key that `finetune` reads.
+  """
+  if text not in ("", "frozen"):
+    raise InputError(f"config argument {text!r} is not known; frozen is")
+  is_frozen = text == "frozen"
+  return ConfigDict(
+    {
+      "mode": text or "full",
+      "batch_size": 32,
+      "num_epochs": 30.0 if is_frozen else 3.0,
+      "least_steps": 1_000 if is_frozen else 100,  # With few examples.
+      "max_length": 128,  # Of rows, if the model takes so many.
+      "model": {"dropout_rate": 0.1, "dtype": "float32"},
+      "optimizer": {
+        "learning_rate": 1e-3 if is_frozen else 5e-5,
+        "warmup_share": 0.06,  # Of the steps.
+        "schedule": "linear",
+        "b1": 0.9,
+        "b2": 0.999,
+        "eps": 1e-6,
+        "weight_decay": 0.01,
+        "clip_norm": 1.0,
+      },
+      "evaluation": {
+        "times": 4,  # Evenly spaced; the last one is at the end.
+        # Of the dev rows, to select a step by; the others judge it. 0: the last
+        # step, judged by all.
+        "select_share": 0.5,
+        "max_rows": 0,  # Dev rows that are drawn; 0: all.
+        "batch_size": 256,
+      },
+      # The task `tagging`: files of CoNLL-U.
+      "tagging": {"train_path": "", "eval_path": ""},
+      # Tasks of your own: name -> {train_path, eval_path: tab-separated files;
+      # first, second, label: columns, second may be ""; classes: the labels, ()
+      # for numbers; scores: see transfer/objectives.py}.
+      "tables": {},
+    }
+  ).lock()
+
+
 def _config(
   minimax_section: ConfigDict,
   *,

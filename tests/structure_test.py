@@ -83,6 +83,10 @@ def test_minimax_can_be_lifted_into_any_loop():
       "train",
       {"train", "tasks", "models", "data", "minimax", "errors", "lock"},
     ),
+    (
+      "transfer",
+      {"transfer", "train", "tasks", "models", "data", "errors", "lock"},
+    ),
   ],
 )
 def test_imports_go_one_way(part, legal):

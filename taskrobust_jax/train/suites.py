@@ -78,14 +78,34 @@ def masked_language(
     if not 0 < tasks[name] <= 1:
       raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
 
-  options = BertOptions(
+  options = bert_options(
     vocabulary_size=info.vocabulary_size,
     max_length=info.row_length,
-    transformer=_transformer("model", **config.model),
+    **config.model,
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   return init_params, MaskedLanguage(
     apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
+  )
+
+
+def bert_options(
+  *, vocabulary_size: int, max_length: int, **model: Any
+) -> BertOptions:
+  """Checked options of a BERT.
+
+  Args:
+    vocabulary_size: V.
+    max_length: The longest document, in pieces.
+    **model: The values of `config.model`.
+
+  Raises:
+    InputError: If a value is not legal.
+  """
+  check_count("vocabulary_size", vocabulary_size)
+  check_count("max_length", max_length)
+  return BertOptions(
+    vocabulary_size, max_length, _transformer("model", **model)
   )
 
 
