@@ -1,6 +1,6 @@
 """From a config to the model and its tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -109,6 +109,39 @@ def bert_options(
   )
 
 
+def mae_options(
+  *,
+  grid: Sequence[int],
+  inputs: Mapping[str, int],
+  outputs: Mapping[str, int],
+  encoder: Mapping[str, Any],
+  decoder: Mapping[str, Any],
+  **choices: bool,
+) -> MultiMaeOptions:
+  """Checked options of a masked autoencoder.
+
+  Args:
+    grid: (rows, columns) of patches.
+    inputs: Values in a patch of each modality that is shown.
+    outputs: Values in a patch of each modality that is recovered.
+    encoder: The values of `config.model.encoder`.
+    decoder: The values of `config.model.decoder`.
+    **choices: The other values of `config.model`.
+
+  Raises:
+    InputError: If a value is not legal.
+  """
+  common = {"norm_epsilon": 1e-6, "pre_norm": True}
+  return MultiMaeOptions(
+    tuple(grid),
+    dict(inputs),
+    dict(outputs),
+    _transformer("model.encoder", **{**common, **encoder}),
+    _transformer("model.decoder", **{**common, **decoder}),
+    **choices,
+  )
+
+
 def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
   """What the tasks of a config hide."""
   vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
@@ -166,15 +199,11 @@ def masked_image(
     concentration=tasks.concentration,
   )
   num_rows = info.height // tasks.patch
-  common = {"norm_epsilon": 1e-6, "pre_norm": True}
-  options = MultiMaeOptions(
-    (num_rows, num_rows),
-    {name: kinds[name].num_values(tasks.patch) for name in inputs},
-    {name: kinds[name].num_values(tasks.patch) for name in outputs},
-    _transformer("model.encoder", **model.encoder, **common),
-    _transformer("model.decoder", **model.decoder, **common),
-    model.has_cross_attention,
-    model.shares_decoder,
+  options = mae_options(
+    grid=(num_rows, num_rows),
+    inputs={name: kinds[name].num_values(tasks.patch) for name in inputs},
+    outputs={name: kinds[name].num_values(tasks.patch) for name in outputs},
+    **model,
   )
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
   return init_params, suite
