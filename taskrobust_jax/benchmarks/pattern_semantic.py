@@ -1,0 +1,310 @@
+"""Does what is semantic starve beside patterns, and does minimax feed it?
+
+  python -m taskrobust_jax.benchmarks.pattern_semantic [--out=FOLDER]
+
+configs/pattern_semantic.py on scenes: RGB, HOG and edges are patterns, normals
+and classes are semantic. One small masked autoencoder is pre-trained on the
+patterns alone, on the semantic tasks alone, and on all five: by averaging, by
+minimax over losses relative to their start (the config's own), and by minimax
+over log(loss / reference), where a task's reference is its training loss at the
+end of the run without the other kind.
+
+Then the encoder is frozen and shown whole pictures; linear maps (ridge) from
+its tokens to classes and normals are fitted on training scenes and tested on
+held-out ones: that is what the encoder knows, whatever its decoders do. The
+mean of three seeds is told; scenes are the same for all seeds.
+"""
+
+from collections.abc import Iterator
+import os
+import time
+from typing import Any
+
+from absl import flags
+import numpy as np
+
+from taskrobust_jax import program
+from taskrobust_jax.benchmarks import measure
+
+_OUT = flags.DEFINE_string(
+  "out", "notebooks/results", "Folder of the JSON and the picture."
+)
+_STEPS = flags.DEFINE_integer(
+  "steps", None, "Steps of each run; the config's.", lower_bound=1
+)
+
+SEEDS = (0, 1, 2)
+SCENES_OF_PROBE = 1024  # Of the training scenes.
+RIDGE = 1e-3
+LAST_STEPS = 50  # Whose mean loss is a reference.
+UNTRAINED, PATTERN, SEMANTIC = "untrained", "pattern alone", "semantic alone"
+REFERRED = "minimax, log ratio"
+
+
+def main() -> None:
+  """Prints a row for each run and writes them all, with a picture."""
+  os.environ.setdefault("JAX_PLATFORMS", "cpu")
+  began, rows = time.monotonic(), []
+  print(f"{'case':<22}seed   mIoU  pixels  normals   seconds", flush=True)
+  for row in results():
+    rows.append(row)
+    print(
+      f"{row['case']:<22}{row['seed']:>4}  {row['miou']:.3f}  "
+      f"{row['accuracy']:6.1%}  {row['degrees']:5.2f} deg"
+      f"  {row['seconds']:6.1f}",
+      flush=True,
+    )
+  measure.write(
+    os.path.join(_OUT.value, "pattern_semantic.json"),
+    rows,
+    scenes_of_probe=SCENES_OF_PROBE,
+    ridge=RIDGE,
+    steps=_STEPS.value or _config("", 0).num_steps,
+    wall_seconds=round(time.monotonic() - began),
+  )
+  path = os.path.join(_OUT.value, "pattern_semantic.png")
+  draw(rows, path)
+  print(f"wrote {path}")
+
+
+def results() -> Iterator[dict[str, Any]]:
+  """Yields a row for each case and seed."""
+  from configs.pattern_semantic import PATTERN as pattern
+  from configs.pattern_semantic import SEMANTIC as semantic
+
+  averaging = "strategy=uniform"
+  dataset = Kept(_config("", 0))
+  for seed in SEEDS:
+    references = {}
+    for case, text in (
+      (PATTERN, f"{averaging},outputs={pattern}"),
+      (SEMANTIC, f"{averaging},outputs={semantic}"),
+      ("averaging", averaging),
+      ("minimax", ""),
+      (REFERRED, "signal=log_ratio+ema,decay=0.9,nadir="),
+    ):
+      if case == REFERRED:
+        nadir = tuple(references[name] for name in pattern + semantic)
+        text += str(nadir)
+      experiment, params, row = pretrain(_config(text, seed), dataset)
+      if case in (PATTERN, SEMANTIC):
+        references |= row["train_losses"]
+      if case == PATTERN:
+        start = experiment.init_state().params
+        yield {"case": UNTRAINED, "seed": seed, "seconds": 0.0} | probe(
+          experiment, start, dataset
+        )
+      yield {"case": case, "seed": seed, **row} | probe(
+        experiment, params, dataset
+      )
+
+
+def _config(text: str, seed: int):
+  from configs import pattern_semantic
+
+  config = pattern_semantic.get_config(text)
+  config.seed = seed
+  config.num_steps = _STEPS.value or config.num_steps
+  return config
+
+
+class Kept:
+  """The scenes of a config, rendered once."""
+
+  def __init__(self, config):
+    from taskrobust_jax.train import datasets
+
+    scenes = datasets.open_dataset(config, None)
+    self.info = scenes.info
+    self._rows = {}
+    for name in ("train", "eval"):
+      source = scenes.split(name)
+      self._rows[name] = KeptRows(source.read(range(len(source))))
+
+  def split(self, name: str) -> "KeptRows":
+    """The rows of "train" or "eval"."""
+    return self._rows[name]
+
+
+class KeptRows:
+  """Rows in memory, read as those of a dataset."""
+
+  def __init__(self, values: dict[str, np.ndarray]):
+    self.values = values
+
+  def __len__(self) -> int:
+    return len(self.values["rgb"])
+
+  def read(self, indices) -> dict[str, np.ndarray]:
+    """Rows by index."""
+    return {name: x[np.asarray(indices)] for name, x in self.values.items()}
+
+
+def pretrain(config, dataset) -> tuple[Any, Any, dict[str, Any]]:
+  """Trains to the end: the experiment, its params, and what is to be told."""
+  import jax
+
+  from taskrobust_jax.train import batches
+  from taskrobust_jax.train.build import build
+
+  began = time.monotonic()
+  experiment = build(config, dataset, devices=jax.devices()[:1])
+  state, told = experiment.init_state(), []
+  for batch in batches.read_ahead(
+    experiment.load_batch, 0, experiment.num_steps
+  ):
+    state, metrics = experiment.train_step(state, batch)
+    told.append((metrics.losses, metrics.task_weights))
+  losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
+  names = experiment.task_names
+  by_task = lambda values: dict(zip(names, values.tolist(), strict=True))
+  held_out = experiment.evaluate(state.params)
+  return (
+    experiment,
+    state.params,
+    {
+      "train_losses": by_task(losses[-LAST_STEPS:].mean(0)),
+      "held_out_losses": {k: held_out[f"eval/loss/{k}"] for k in names},
+      "mean_weights": by_task(weights.mean(0)),
+      "seconds": time.monotonic() - began,
+    },
+  )
+
+
+def probe(experiment, params, dataset) -> dict[str, float]:
+  """What linear maps find in a frozen encoder.
+
+  Args:
+    experiment: Of the run.
+    params: Of the model.
+    dataset: Its scenes.
+
+  Returns:
+    On held-out scenes: `miou`, the mean over classes of intersection over
+    union; `accuracy` of classes at stride 4; `degrees`, the mean angle between
+    normals where there is a surface.
+  """
+  train = dataset.split("train").read(range(SCENES_OF_PROBE))
+  test = dataset.split("eval").values
+  num_classes = len(dataset.info.class_names)
+  features, (labels, normals) = tokens_and_targets(
+    experiment.suite, params, train, num_classes
+  )
+  mean, deviation = features.mean(0), features.std(0) + 1e-6
+
+  def standard(features):
+    return np.insert((features - mean) / deviation, 0, 1.0, axis=1)
+
+  features = standard(features)
+  one_hot = np.eye(num_classes)[labels].reshape(len(labels), -1)
+  gram = features.T @ features / len(features)
+  maps = np.linalg.solve(
+    gram + RIDGE * np.eye(len(gram)),
+    features.T @ np.append(one_hot, normals, 1) / len(features),
+  )
+
+  features, (labels, normals) = tokens_and_targets(
+    experiment.suite, params, test, num_classes
+  )
+  found = standard(features) @ maps
+  width = one_hot.shape[1]
+  classes = found[:, :width].reshape(*labels.shape, num_classes).argmax(-1)
+  confusion = np.zeros((num_classes, num_classes))
+  np.add.at(confusion, (labels, classes), 1)
+  both = np.diag(confusion)
+  union = confusion.sum(0) + confusion.sum(1) - both
+  true, found = (x.reshape(-1, 3) for x in (normals, found[:, width:]))
+  is_surface = (true != 0).any(1)
+  true, found = true[is_surface], found[is_surface]
+  cosine = (true * found).sum(1) / np.linalg.norm(found, axis=1)
+  return {
+    "miou": float((both / union).mean()),
+    "accuracy": float(both.sum() / confusion.sum()),
+    "degrees": float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()),
+  }
+
+
+def tokens_and_targets(suite, params, rows, num_classes: int):
+  """(tokens [B N, D], (classes [B N, P], normals [B N, P'])) of whole pictures.
+
+  The targets are the pre-training's own.
+  """
+  import jax
+  import jax.numpy as jnp
+
+  from taskrobust_jax.tasks import modalities
+
+  kinds = modalities.make(num_classes)
+
+  @jax.jit
+  def run(params, batch):
+    shape = len(batch["rgb"]), suite.num_patches
+    every = jnp.broadcast_to(jnp.arange(suite.num_patches), shape)
+    tokens = suite.apply(params, suite.show(batch), every, method="encode")
+    targets = [
+      kinds[name].target(batch, suite.patch).values
+      for name in ("semseg", "normals")
+    ]
+    return [x.reshape(-1, x.shape[-1]) for x in (tokens[:, 1:], *targets)]
+
+  parts = []
+  for first in range(0, len(rows["rgb"]), 128):
+    batch = {name: x[first : first + 128] for name, x in rows.items()}
+    parts.append(jax.device_get(run(params, batch)))
+  tokens, *targets = map(np.concatenate, zip(*parts, strict=True))
+  return tokens.astype(np.float64), targets
+
+
+def draw(rows: list[dict[str, Any]], path: str) -> None:
+  """Writes the picture: two probes, and what the adversary worked on."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+
+  cases = list(dict.fromkeys(row["case"] for row in rows))
+  of = lambda case: [row for row in rows if row["case"] == case]
+  figure = Figure(figsize=(13, 3.6), dpi=130, layout="constrained")
+  FigureCanvasAgg(figure)
+  panels = figure.subplots(1, 3, sharey=True)
+  for axes, key, title in (
+    (panels[0], "miou", "Classes: mIoU, higher is better"),
+    (panels[1], "degrees", "Normals: degrees, lower is better"),
+  ):
+    for place, case in enumerate(cases):
+      values = [row[key] for row in of(case)]
+      is_joint = case not in (UNTRAINED, PATTERN, SEMANTIC)
+      colour = "#0072B2" if is_joint else "#777777"
+      axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.6)
+      axes.plot(np.mean(values), place, "|", color=colour, ms=22, mew=2)
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+  axes = panels[2]
+  tasks = list(of("averaging")[0]["mean_weights"])
+  colours = ("#E69F00", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
+  for place, case in enumerate(cases):
+    left = 0.0
+    for task, colour in zip(tasks, colours, strict=True):
+      weight = np.mean(
+        [row.get("mean_weights", {}).get(task, 0.0) for row in of(case)]
+      )
+      label = task if case == cases[-1] else None
+      axes.barh(place, weight, left=left, color=colour, label=label)
+      left += weight
+  axes.set_title(
+    "Task weights, mean over training",
+    loc="left",
+    fontsize=11,
+    fontweight="bold",
+  )
+  axes.legend(
+    loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9
+  )
+  panels[0].set_yticks(range(len(cases)), cases)
+  panels[0].invert_yaxis()
+  for axes in panels:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e6e6e6")
+    axes.set_axisbelow(True)
+  figure.savefig(path)
+
+
+if __name__ == "__main__":
+  program.run(main)
