@@ -184,7 +184,8 @@ def probe(experiment, params, dataset) -> dict[str, float]:
     union; `accuracy` of classes at stride 4; `degrees`, the mean angle between
     normals where there is a surface.
   """
-  train = dataset.split("train").read(range(SCENES_OF_PROBE))
+  scenes = dataset.split("train")
+  train = scenes.read(range(min(SCENES_OF_PROBE, len(scenes))))
   test = dataset.split("eval").values
   num_classes = len(dataset.info.class_names)
   features, (labels, normals) = tokens_and_targets(
