@@ -59,7 +59,7 @@ def main() -> None:
     rows,
     scenes_of_probe=SCENES_OF_PROBE,
     ridge=RIDGE,
-    steps=_STEPS.value or _config("", 0).num_steps,
+    steps=_STEPS.value or config_of("", 0).num_steps,
     wall_seconds=round(time.monotonic() - began),
   )
   path = os.path.join(_OUT.value, "pattern_semantic.png")
@@ -73,7 +73,7 @@ def results() -> Iterator[dict[str, Any]]:
   from configs.pattern_semantic import SEMANTIC as semantic
 
   averaging = "strategy=uniform"
-  dataset = Kept(_config("", 0))
+  dataset = Kept(config_of("", 0))
   for seed in SEEDS:
     references = {}
     for case, text in (
@@ -86,7 +86,7 @@ def results() -> Iterator[dict[str, Any]]:
       if case == REFERRED:
         nadir = tuple(references[name] for name in pattern + semantic)
         text += str(nadir)
-      experiment, params, row = pretrain(_config(text, seed), dataset)
+      experiment, params, row = pretrain(config_of(text, seed), dataset)
       if case in (PATTERN, SEMANTIC):
         references |= row["train_losses"]
       if case == PATTERN:
@@ -99,7 +99,7 @@ def results() -> Iterator[dict[str, Any]]:
       )
 
 
-def _config(text: str, seed: int):
+def config_of(text: str, seed: int):
   from configs import pattern_semantic
 
   config = pattern_semantic.get_config(text)

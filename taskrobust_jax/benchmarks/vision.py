@@ -33,6 +33,7 @@ _MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
 
 OUTPUTS = ("rgb", "depth", "semseg", "normals")
 ALL = ("rgb", "hog", "edges", "depth", "normals", "semseg")
+NUM_ROWS_OF_MAE = 8
 NUM_CLASSES = 133  # COCO's, as in MultiMAE.
 PUBLIC_GROWTH = {2: 1.24, 3: 1.76, 4: 2.0}
 # name: size, pixels, rows, visible patches of three modalities, Ks, rounds.
@@ -73,7 +74,7 @@ def main() -> None:
       rows.append(row)
       print(
         f"{row['case']}: {row['median']:.3f} ({row['low']:.3f}, "
-        f"{row['high']:.3f}), {8 / row['seconds']:.0f} images/s",
+        f"{row['high']:.3f}), {NUM_ROWS_OF_MAE / row['seconds']:.0f} images/s",
         flush=True,
       )
   else:
@@ -257,25 +258,32 @@ def public_mae(folder: str, pixels: int, rounds: int) -> dict[str, Any]:
   """Our step over that of the public MAE, with tiny encoder and decoder."""
   from taskrobust_jax.benchmarks import vision_torch
 
-  num_patches = (pixels // 16) ** 2
-  _, *parts = problem(
-    "tiny",
-    pixels,
-    8,
-    num_patches // 4,
-    inputs=("rgb",),
-    outputs=("rgb",),
-    has_cross_attention=False,
-    decoder={
-      "num_layers": vision_torch.DECODER["decoder_depth"],
-      "width": vision_torch.DECODER["decoder_embed_dim"],
-      "num_heads": vision_torch.DECODER["decoder_num_heads"],
-      "mlp_width": 4 * vision_torch.DECODER["decoder_embed_dim"],
-    },
-  )
-  theirs = vision_torch.step_of(folder, pixels, 8)
+  num_visible = (pixels // 16) ** 2 // 4
+  _, *parts = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
+  theirs = vision_torch.step_of(folder, pixels, NUM_ROWS_OF_MAE)
   ratio = measure.paired_ratio(step_of(*parts), theirs, rounds)
   return {"case": f"ours / public MAE, tiny/{pixels}", **ratio._asdict()}
+
+
+def mae_problem(
+  pixels: int,
+  num_rows: int,
+  num_visible: int,
+  encoder_layers: int = 12,
+  decoder_layers: int = 4,
+):
+  """`problem` of a plain MAE, as `vision_torch` makes it of the public one."""
+  return problem(
+    *("tiny", pixels, num_rows, num_visible, ("rgb",), ("rgb",)),
+    has_cross_attention=False,
+    encoder={"num_layers": encoder_layers},
+    decoder={
+      "num_layers": decoder_layers,
+      "width": 192,
+      "num_heads": 3,
+      "mlp_width": 768,
+    },
+  )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Oracle:
 
 
 def test_a_probe_finds_what_is_there_and_no_more():
-  config = pattern_semantic._config("", 0)
+  config = pattern_semantic.config_of("", 0)
   config.data.update(image_size=32, train_rows=64, eval_rows=32)
   dataset = pattern_semantic.Kept(config)
   rows = dataset.split("eval").read([3, 1])

@@ -1,7 +1,6 @@
 """The floor of FLOPs."""
 
 import jax
-import numpy as np
 import pytest
 
 from taskrobust_jax.benchmarks import vision

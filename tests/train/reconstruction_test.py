@@ -1,4 +1,4 @@
-"""Reconstructions: the same patches for all, and losses that are the suite's."""
+"""Reconstructions: the same patches for all, and the suite's own losses."""
 
 import dataclasses
 
@@ -14,10 +14,8 @@ from tests.tasks.modalities_test import batch_of
 
 def test_two_models_see_the_same_and_are_told_apart():
   params, suite = masked_image_test.made()
-  other = {**params, "heads": {k: v for k, v in params["heads"].items()}}
-  other["heads"]["rgb"] = {
-    name: x + 1 for name, x in params["heads"]["rgb"].items()
-  }
+  rgb = {name: x + 1 for name, x in params["heads"]["rgb"].items()}
+  other = {**params, "heads": {**params["heads"], "rgb": rgb}}
   batch = batch_of(2)
   batch["has_semseg"][1] = False
   found = reconstruct(
