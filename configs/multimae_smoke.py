@@ -32,12 +32,12 @@ def get_config(text: str = "") -> ConfigDict:
     outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
     decoder=(1, 64, 4),
   )
-  config.num_steps = 400
-  config.batch_size = 32
+  config.num_steps = 500
+  config.batch_size = 16
   config.log_every = 10
 
   config.data.image_size = 96
-  config.data.train_rows = 4096
+  config.data.train_rows = 2048
   config.data.eval_rows = 128
   config.data.crop_scale = (1.0, 1.0)  # There are scenes enough.
   config.data.flip = 0.0
@@ -52,9 +52,9 @@ def get_config(text: str = "") -> ConfigDict:
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 40
+  config.optimizer.warmup_steps = 50
 
-  config.evaluation.every = 100
+  config.evaluation.every = 125
   config.evaluation.batch_size = 64
-  config.checkpoint.every = 100
+  config.checkpoint.every = 125
   return config

@@ -35,30 +35,30 @@ def get_config(text: str = "") -> ConfigDict:
     },
     inputs=("rgb",),
     outputs=PATTERN + SEMANTIC,
-    decoder=(1, 64, 4),
+    decoder=(1, 32, 2),
   )
-  config.num_steps = 600
+  config.num_steps = 400
   config.batch_size = 32
   config.log_every = 20
 
-  config.data.image_size = 64
-  config.data.train_rows = 4096
-  config.data.eval_rows = 512
+  config.data.image_size = 48
+  config.data.train_rows = 2048
+  config.data.eval_rows = 256
   config.data.crop_scale = (1.0, 1.0)
   config.data.flip = 0.0
 
   config.tasks.patch = 8
-  config.tasks.num_visible = 21  # Of 64.
-  config.model.encoder.num_layers = 4
-  config.model.encoder.width = 96
+  config.tasks.num_visible = 12  # Of 36.
+  config.model.encoder.num_layers = 3
+  config.model.encoder.width = 64
   config.model.encoder.num_heads = 4
-  config.model.encoder.mlp_width = 384
+  config.model.encoder.mlp_width = 256
   for part in (config.model.encoder, config.model.decoder):
     part.dtype = "float32"
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 60
+  config.optimizer.warmup_steps = 40
 
   config.evaluation.every = 200
   config.evaluation.batch_size = 64

@@ -4,15 +4,15 @@
 
 configs/pattern_semantic.py on scenes: RGB, HOG and edges are patterns, normals
 and classes are semantic. One small masked autoencoder is pre-trained on the
-patterns alone, on the semantic tasks alone, and on all five: by averaging, by
-minimax over losses relative to their start (the config's own), and by minimax
-over log(loss / reference), where a task's reference is its training loss at the
-end of the run without the other kind.
+patterns alone and on the semantic tasks alone (one seed), and on all five: by
+averaging, by minimax over log(loss / reference), where a task's reference is
+its training loss at the end of the run without the other kind, and by minimax
+over losses relative to their start (the config's own).
 
 Then the encoder is frozen and shown whole pictures; linear maps (ridge) from
 its tokens to classes and normals are fitted on training scenes and tested on
-held-out ones: that is what the encoder knows, whatever its decoders do. The
-mean of three seeds is told; scenes are the same for all seeds.
+held-out ones: that is what the encoder knows, whatever its decoders do. Scenes
+are the same for all seeds.
 """
 
 from collections.abc import Iterator
@@ -29,82 +29,75 @@ from taskrobust_jax.benchmarks import measure
 _OUT = flags.DEFINE_string(
   "out", "notebooks/results", "Folder of the JSON and the picture."
 )
-_STEPS = flags.DEFINE_integer(
-  "steps", None, "Steps of each run; the config's.", lower_bound=1
-)
 
 SEEDS = (0, 1, 2)
 SCENES_OF_PROBE = 1024  # Of the training scenes.
 RIDGE = 1e-3
 LAST_STEPS = 50  # Whose mean loss is a reference.
-UNTRAINED, PATTERN, SEMANTIC = "untrained", "pattern alone", "semantic alone"
-REFERRED = "minimax, log ratio"
+UNTRAINED = "untrained"
+ALONE = ("pattern alone", "semantic alone")
 
 
 def main() -> None:
-  """Prints a row for each run and writes them all, with a picture."""
+  """Prints a row for each run; writes them all, with a picture."""
   os.environ.setdefault("JAX_PLATFORMS", "cpu")
-  began, rows = time.monotonic(), []
+  began, rows, references = time.process_time(), [], {}
+  dataset = Kept(config_of("", 0))
   print(f"{'case':<22}seed   mIoU  pixels  normals   seconds", flush=True)
-  for row in results():
-    rows.append(row)
-    print(
-      f"{row['case']:<22}{row['seed']:>4}  {row['miou']:.3f}  "
-      f"{row['accuracy']:6.1%}  {row['degrees']:5.2f} deg"
-      f"  {row['seconds']:6.1f}",
-      flush=True,
+  for seed in SEEDS:
+    for case, text in cases(references):
+      row = {
+        "case": case,
+        "seed": seed,
+        **run(text, seed, dataset, case != UNTRAINED),
+      }
+      rows.append(row)
+      if case in ALONE:
+        references |= row["train_losses"]
+      print(
+        f"{case:<22}{seed:>4}  {row['miou']:.3f}  {row['accuracy']:6.1%}"
+        f"  {row['degrees']:5.2f} deg  {row['cpu_seconds']:6.1f}",
+        flush=True,
+      )
+    # After each seed: what is there is written.
+    measure.write(
+      os.path.join(_OUT.value, "pattern_semantic.json"),
+      rows,
+      scenes_of_probe=SCENES_OF_PROBE,
+      ridge=RIDGE,
+      steps=config_of("", 0).num_steps,
+      cpu_seconds=round(time.process_time() - began),
     )
-  measure.write(
-    os.path.join(_OUT.value, "pattern_semantic.json"),
-    rows,
-    scenes_of_probe=SCENES_OF_PROBE,
-    ridge=RIDGE,
-    steps=_STEPS.value or config_of("", 0).num_steps,
-    wall_seconds=round(time.monotonic() - began),
-  )
-  path = os.path.join(_OUT.value, "pattern_semantic.png")
-  draw(rows, path)
-  print(f"wrote {path}")
+    draw(rows, os.path.join(_OUT.value, "pattern_semantic.png"))
 
 
-def results() -> Iterator[dict[str, Any]]:
-  """Yields a row for each case and seed."""
-  from configs.pattern_semantic import PATTERN as pattern
-  from configs.pattern_semantic import SEMANTIC as semantic
+def cases(references: dict[str, float]) -> Iterator[tuple[str, str]]:
+  """Yields (name, argument string of the config) of a seed's runs.
+
+  Those of one kind alone come first, and once: the others need their losses.
+
+  Args:
+    references: Task -> loss, empty at first; the caller fills it.
+  """
+  from configs.pattern_semantic import PATTERN, SEMANTIC
 
   averaging = "strategy=uniform"
-  dataset = Kept(config_of("", 0))
-  for seed in SEEDS:
-    references = {}
-    for case, text in (
-      (PATTERN, f"{averaging},outputs={pattern}"),
-      (SEMANTIC, f"{averaging},outputs={semantic}"),
-      ("averaging", averaging),
-      ("minimax", ""),
-      (REFERRED, "signal=log_ratio+ema,decay=0.9,nadir="),
-    ):
-      if case == REFERRED:
-        nadir = tuple(references[name] for name in pattern + semantic)
-        text += str(nadir)
-      experiment, params, row = pretrain(config_of(text, seed), dataset)
-      if case in (PATTERN, SEMANTIC):
-        references |= row["train_losses"]
-      if case == PATTERN:
-        start = experiment.init_state().params
-        yield {"case": UNTRAINED, "seed": seed, "seconds": 0.0} | probe(
-          experiment, start, dataset
-        )
-      yield {"case": case, "seed": seed, **row} | probe(
-        experiment, params, dataset
-      )
+  if not references:
+    for case, outputs in zip(ALONE, (PATTERN, SEMANTIC), strict=True):
+      yield case, f"{averaging},outputs={outputs}"
+    yield UNTRAINED, averaging
+  yield "averaging", averaging
+  nadir = tuple(references[name] for name in PATTERN + SEMANTIC)
+  yield "minimax, log ratio", f"signal=log_ratio+ema,decay=0.9,nadir={nadir}"
+  yield "minimax, from start", ""
 
 
 def config_of(text: str, seed: int):
+  """The config with an argument string and a seed."""
   from configs import pattern_semantic
 
   config = pattern_semantic.get_config(text)
   config.seed = seed
-  config.num_steps = _STEPS.value or config.num_steps
   return config
 
 
@@ -140,35 +133,36 @@ class KeptRows:
     return {name: x[np.asarray(indices)] for name, x in self.values.items()}
 
 
-def pretrain(config, dataset) -> tuple[Any, Any, dict[str, Any]]:
-  """Trains to the end: the experiment, its params, and what is to be told."""
+def run(
+  text: str, seed: int, dataset: Kept, is_trained: bool = True
+) -> dict[str, Any]:
+  """Pre-trains and probes: what is to be told of a run."""
   import jax
 
   from taskrobust_jax.train import batches
   from taskrobust_jax.train.build import build
 
-  began = time.monotonic()
+  began = time.process_time()
+  config = config_of(text, seed)
   experiment = build(config, dataset, devices=jax.devices()[:1])
   state, told = experiment.init_state(), []
-  for batch in batches.read_ahead(
-    experiment.load_batch, 0, experiment.num_steps
-  ):
+  num_steps = experiment.num_steps if is_trained else 0
+  for batch in batches.read_ahead(experiment.load_batch, 0, num_steps):
     state, metrics = experiment.train_step(state, batch)
     told.append((metrics.losses, metrics.task_weights))
-  losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
-  names = experiment.task_names
-  by_task = lambda values: dict(zip(names, values.tolist(), strict=True))
-  held_out = experiment.evaluate(state.params)
-  return (
-    experiment,
-    state.params,
-    {
-      "train_losses": by_task(losses[-LAST_STEPS:].mean(0)),
+  found = probe(experiment, state.params, dataset)
+  if told:
+    names = experiment.task_names
+    losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
+    held_out = experiment.evaluate(state.params)
+    found |= {
+      "train_losses": dict(
+        zip(names, losses[-LAST_STEPS:].mean(0).tolist(), strict=True)
+      ),
       "held_out_losses": {k: held_out[f"eval/loss/{k}"] for k in names},
-      "mean_weights": by_task(weights.mean(0)),
-      "seconds": time.monotonic() - began,
-    },
-  )
+      "mean_weights": dict(zip(names, weights.mean(0).tolist(), strict=True)),
+    }
+  return found | {"cpu_seconds": time.process_time() - began}
 
 
 def probe(experiment, params, dataset) -> dict[str, float]:
@@ -272,7 +266,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
   ):
     for place, case in enumerate(cases):
       values = [row[key] for row in of(case)]
-      is_joint = case not in (UNTRAINED, PATTERN, SEMANTIC)
+      is_joint = case not in (UNTRAINED, *ALONE)
       colour = "#0072B2" if is_joint else "#777777"
       axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.6)
       axes.plot(np.mean(values), place, "|", color=colour, ms=22, mew=2)

@@ -54,45 +54,57 @@ def reconstruct(
     InputError: If the models are not shown the same, or no pictures.
   """
   suite = _common_suite([suite for suite, _ in models])
-  batch = jax.tree.map(jnp.asarray, dict(rows))
-  order = jax.jit(suite.draw_order)(batch, stream("evaluate", 0))
-  is_hidden = jax.device_get(suite.is_hidden(order))
   names = tuple(dict.fromkeys((*suite.inputs, *suite.task_names)))
   kinds, patch = suite.modalities, suite.patch
-  targets = {name: kinds[name].target(batch, patch) for name in names}
 
-  def as_seen(name, values):
+  def as_seen(name, values, batch):
     if name == "rgb" and normalise_pixels:
-      values = modalities.unstandardise_patches(values, batch, patch)
-    return np.asarray(values)
+      return modalities.unstandardise_patches(values, batch, patch)
+    return values
 
-  true = {name: as_seen(name, targets[name].values) for name in names}
-  outputs = []  # Of each model: task -> (as seen, losses), both [n, N, P].
-  for own, params in models:
-    predicted = jax.jit(
-      lambda params, own=own: own.apply(
-        params, own.show(batch), order, own.num_visible
-      )
-    )(params)
-    outputs.append({})
+  @jax.jit
+  def truth(batch):
+    """Order, hidden patches; modality -> (values as seen, is_known)."""
+    order = suite.draw_order(batch, stream("evaluate", 0))
+    targets = {name: kinds[name].target(batch, patch) for name in names}
+    seen = {
+      name: (as_seen(name, target.values, batch), target.is_known)
+      for name, target in targets.items()
+    }
+    return order, suite.is_hidden(order), seen
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def predict(apply, params, batch, order):
+    """Task -> (values as seen, losses), both [n, N, P]."""
+    predicted = apply(params, suite.show(batch), order, suite.num_visible)
+    found = {}
     for name, values in predicted.items():
-      losses = np.asarray(kinds[name].loss(values, targets[name].values))
+      target = kinds[name].target(batch, patch).values
+      losses = kinds[name].loss(values, target)
       if kinds[name].classes:
         values = kinds[name].classes(values)
-      outputs[-1][name] = as_seen(name, values), losses
+      found[name] = as_seen(name, values, batch), losses
+    return found
+
+  batch = jax.tree.map(jnp.asarray, dict(rows))
+  order, is_hidden, true = jax.device_get(truth(batch))
+  outputs = [
+    jax.device_get(predict(own.apply, params, batch, order))
+    for own, params in models
+  ]
 
   found = []
   for i in range(len(order)):
     one = Reconstruction({}, {}, [{} for _ in models], [{} for _ in models])
     for name in names:
-      is_known = np.asarray(targets[name].is_known[i])
+      values, is_known = (x[i] for x in true[name])
       if not is_known.any():
         continue
       paint_it = functools.partial(
-        paint, name, is_known=is_known, like=true[name][i], patch=patch
+        paint, name, is_known=is_known, like=values, patch=patch
       )
       hidden = is_hidden.get(name, is_hidden[suite.inputs[0]])[i]
-      picture = one.true[name] = paint_it(true[name][i])
+      picture = one.true[name] = paint_it(values)
       if name in suite.inputs:
         one.visible[name] = replace_patches(picture, hidden, 1.0)
       for k, by_task in enumerate(outputs):
