@@ -32,7 +32,7 @@ def get_config(text: str = "") -> ConfigDict:
     outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
     decoder=(1, 64, 4),
   )
-  config.num_steps = 500
+  config.num_steps = 400
   config.batch_size = 16
   config.log_every = 10
 
@@ -52,9 +52,9 @@ def get_config(text: str = "") -> ConfigDict:
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 50
+  config.optimizer.warmup_steps = 40
 
-  config.evaluation.every = 125
+  config.evaluation.every = 100
   config.evaluation.batch_size = 64
-  config.checkpoint.every = 125
+  config.checkpoint.every = 100
   return config

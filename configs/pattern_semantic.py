@@ -37,12 +37,12 @@ def get_config(text: str = "") -> ConfigDict:
     outputs=PATTERN + SEMANTIC,
     decoder=(1, 32, 2),
   )
-  config.num_steps = 400
-  config.batch_size = 32
+  config.num_steps = 300
+  config.batch_size = 16
   config.log_every = 20
 
   config.data.image_size = 48
-  config.data.train_rows = 2048
+  config.data.train_rows = 1024
   config.data.eval_rows = 256
   config.data.crop_scale = (1.0, 1.0)
   config.data.flip = 0.0
@@ -58,9 +58,9 @@ def get_config(text: str = "") -> ConfigDict:
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 40
+  config.optimizer.warmup_steps = 30
 
-  config.evaluation.every = 200
+  config.evaluation.every = 100
   config.evaluation.batch_size = 64
-  config.checkpoint.every = 200
+  config.checkpoint.every = 100
   return config

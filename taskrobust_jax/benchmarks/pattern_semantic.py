@@ -31,7 +31,7 @@ _OUT = flags.DEFINE_string(
 )
 
 SEEDS = (0, 1, 2)
-SCENES_OF_PROBE = 1024  # Of the training scenes.
+SCENES_OF_PROBE = 1024  # Of the training scenes, at most.
 RIDGE = 1e-3
 LAST_STEPS = 50  # Whose mean loss is a reference.
 UNTRAINED = "untrained"
@@ -40,7 +40,7 @@ ALONE = ("pattern alone", "semantic alone")
 
 def main() -> None:
   """Prints a row for each run; writes them all, with a picture."""
-  os.environ.setdefault("JAX_PLATFORMS", "cpu")
+  measure.use_one_thread()
   began, rows, references = time.process_time(), [], {}
   dataset = Kept(config_of("", 0))
   print(f"{'case':<22}seed   mIoU  pixels  normals   seconds", flush=True)

@@ -93,31 +93,32 @@ def reconstruct(
     for own, params in models
   ]
 
-  found = []
-  for i in range(len(order)):
+  def painted(i):
+    """The pictures of example i."""
     one = Reconstruction({}, {}, [{} for _ in models], [{} for _ in models])
     for name in names:
       values, is_known = (x[i] for x in true[name])
       if not is_known.any():
-        continue
+        continue  # The example does not have it.
       paint_it = functools.partial(
         paint, name, is_known=is_known, like=values, patch=patch
       )
       hidden = is_hidden.get(name, is_hidden[suite.inputs[0]])[i]
       picture = one.true[name] = paint_it(values)
+      pale = _PALE + (1 - _PALE) * picture
       if name in suite.inputs:
         one.visible[name] = replace_patches(picture, hidden, 1.0)
       for k, by_task in enumerate(outputs):
-        if name not in by_task:
-          continue
-        values, losses = by_task[name]
-        counts = is_known & hidden[:, None]
-        one.losses[k][name] = float(losses[i][counts].mean())
-        one.predicted[k][name] = replace_patches(
-          paint_it(values[i]), ~hidden, _PALE + (1 - _PALE) * picture
-        )
-    found.append(one)
-  return found
+        if name in by_task:
+          values, losses = (x[i] for x in by_task[name])
+          counts = is_known & hidden[:, None]
+          one.losses[k][name] = float(losses[counts].mean())
+          one.predicted[k][name] = replace_patches(
+            paint_it(values), ~hidden, pale
+          )
+    return one
+
+  return [painted(i) for i in range(len(order))]
 
 
 def _common_suite(suites: Sequence[Any]) -> MaskedImage:
