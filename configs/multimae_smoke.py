@@ -32,7 +32,7 @@ def get_config(text: str = "") -> ConfigDict:
     outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
     decoder=(1, 64, 4),
   )
-  config.num_steps = 400
+  config.num_steps = 300
   config.batch_size = 16
   config.log_every = 10
 
@@ -52,7 +52,7 @@ def get_config(text: str = "") -> ConfigDict:
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 40
+  config.optimizer.warmup_steps = 30
 
   config.evaluation.every = 100
   config.evaluation.batch_size = 64

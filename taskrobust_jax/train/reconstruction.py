@@ -108,10 +108,10 @@ def reconstruct(
       pale = _PALE + (1 - _PALE) * picture
       if name in suite.inputs:
         one.visible[name] = replace_patches(picture, hidden, 1.0)
+      counts = is_known & hidden[:, None]
       for k, by_task in enumerate(outputs):
-        if name in by_task:
+        if name in by_task and counts.any():
           values, losses = (x[i] for x in by_task[name])
-          counts = is_known & hidden[:, None]
           one.losses[k][name] = float(losses[counts].mean())
           one.predicted[k][name] = replace_patches(
             paint_it(values), ~hidden, pale

@@ -1,7 +1,5 @@
 """The probe of a frozen encoder."""
 
-import types
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -31,7 +29,7 @@ class Oracle:
 
 
 def test_a_probe_finds_what_is_there_and_no_more():
-  config = pattern_semantic.config_of("", 0)
+  config = pattern_semantic.config_of("")
   config.data.update(image_size=32, train_rows=64, eval_rows=32)
   dataset = pattern_semantic.Kept(config)
   rows = dataset.split("eval").read([3, 1])
@@ -40,8 +38,7 @@ def test_a_probe_finds_what_is_there_and_no_more():
   )
 
   def probe(knows):
-    experiment = types.SimpleNamespace(suite=Oracle(knows))
-    return pattern_semantic.probe(experiment, None, dataset)
+    return pattern_semantic.probe(Oracle(knows), None, dataset)
 
   best, worst = probe(1.0), probe(0.0)
   assert best["miou"] > 0.99
