@@ -125,13 +125,20 @@ def compare(
   num_tasks: int, rounds: int, strategy: str = "mirror_ascent"
 ) -> dict[str, Any]:
   """Ratios minimax / plain averaging for one K and one strategy."""
+  return compare_steps(*problem(num_tasks), rounds, strategy)
+
+
+def compare_steps(
+  init_params, suite, batch, rounds: int, strategy: str = "mirror_ascent"
+) -> dict[str, Any]:
+  """The same for any suite of tasks and its batch."""
   import jax
   import optax
 
   from taskrobust_jax import minimax
-  from taskrobust_jax.train import optimizer, sharding, state, step
+  from taskrobust_jax.train import optimizer, state, step
 
-  init_params, suite, batch = problem(num_tasks)
+  num_tasks = len(suite.task_names)
   descent = {
     "b1": 0.9,
     "b2": 0.999,
@@ -164,32 +171,11 @@ def compare(
     params = optax.apply_updates(now.params, updates)
     return state.TrainState(now.step + 1, params, opt_state), told
 
-  mesh = sharding.make_mesh()
-  batch = jax.device_put(batch, sharding.batch_sharding(mesh))
-
-  def prepare(train_step, tx):
-    """(cost of the compiled program, a function that runs one step)."""
-    now = jax.jit(lambda: state.initial_state(init_params, tx, 0))()
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), now)
-    compiled = (
-      sharding.pjit_train_step(train_step, mesh, shapes)
-      .lower(shapes, batch)
-      .compile()
-    )
-    now = jax.device_put(now, sharding.state_sharding(mesh, now))
-
-    def run():
-      nonlocal now
-      now, told = compiled(now, batch)
-      jax.block_until_ready((now, told))
-
-    return compiled.cost_analysis(), run
-
   minimax_step = step.make_train_step(
     suite, minimax_tx, 0, needs=weighting.needs
   )
-  cost, run = prepare(minimax_step, minimax_tx)
-  base_cost, run_base = prepare(plain_step, plain_tx)
+  cost, run = compiled_step(minimax_step, minimax_tx, init_params, batch)
+  base_cost, run_base = compiled_step(plain_step, plain_tx, init_params, batch)
   ratio = measure.paired_ratio(run, run_base, rounds)
   return {
     "num_tasks": num_tasks,
@@ -198,6 +184,31 @@ def compare(
     "bytes": cost["bytes accessed"] / base_cost["bytes accessed"],
     **ratio._asdict(),
   }
+
+
+def compiled_step(train_step, tx, init_params, batch):
+  """(cost of the compiled program, a function that runs one step)."""
+  import jax
+
+  from taskrobust_jax.train import sharding, state
+
+  mesh = sharding.make_mesh()
+  batch = jax.device_put(batch, sharding.batch_sharding(mesh))
+  now = jax.jit(lambda: state.initial_state(init_params, tx, 0))()
+  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), now)
+  compiled = (
+    sharding.pjit_train_step(train_step, mesh, shapes)
+    .lower(shapes, batch)
+    .compile()
+  )
+  now = jax.device_put(now, sharding.state_sharding(mesh, now))
+
+  def run():
+    nonlocal now
+    now, told = compiled(now, batch)
+    jax.block_until_ready((now, told))
+
+  return compiled.cost_analysis(), run
 
 
 def problem(num_tasks: int):

@@ -184,8 +184,8 @@ def masked_image(
   kinds = {k: v for k, v in kinds.items() if v.source in info.modalities}
   inputs, outputs = tuple(tasks.inputs), tuple(tasks.outputs)
 
-  def apply(*arguments):
-    return model_apply(*arguments)
+  def apply(*arguments, **named):
+    return model_apply(*arguments, **named)
 
   # It checks names and sizes, which the model is made from.
   suite = MaskedImage(
