@@ -11,7 +11,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.multimae import MultiMae, MultiMaeOptions
-from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.models.transformer import REMAT_SAVES, TransformerOptions
 from taskrobust_jax.tasks import denoisers, modalities
 from taskrobust_jax.tasks.corruption import make_vocabulary
 from taskrobust_jax.tasks.denoisers import Denoisers
@@ -61,6 +61,14 @@ def make_suite(
   return make(config, info)
 
 
+def transformers(config: ConfigDict) -> dict[str, ConfigDict]:
+  """The sections of a config that describe a transformer, by name."""
+  if config.tasks.kind == "masked_language":
+    return {"model": config.model}
+  names = ("encoder", "decoder")
+  return {f"model.{name}": config.model[name] for name in names}
+
+
 def masked_language(
   config: ConfigDict, info: Any
 ) -> tuple[Callable[[jax.Array], Any], MaskedLanguage]:
@@ -81,7 +89,7 @@ def masked_language(
   options = BertOptions(
     vocabulary_size=info.vocabulary_size,
     max_length=info.row_length,
-    transformer=_transformer("model", **config.model),
+    transformer=_transformer("model", config.compute, **config.model),
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   return init_params, MaskedLanguage(
@@ -151,8 +159,8 @@ def masked_image(
     (num_rows, num_rows),
     {name: kinds[name].num_values(tasks.patch) for name in inputs},
     {name: kinds[name].num_values(tasks.patch) for name in outputs},
-    _transformer("model.encoder", **model.encoder, **common),
-    _transformer("model.decoder", **model.decoder, **common),
+    _transformer("model.encoder", config.compute, **model.encoder, **common),
+    _transformer("model.decoder", config.compute, **model.decoder, **common),
     model.has_cross_attention,
     model.shares_decoder,
   )
@@ -160,7 +168,9 @@ def masked_image(
   return init_params, suite
 
 
-def _transformer(section: str, **values: Any) -> TransformerOptions:
+def _transformer(
+  section: str, compute: ConfigDict, **values: Any
+) -> TransformerOptions:
   """Checked options of a transformer."""
   if values["dtype"] not in DTYPES:
     raise InputError(
@@ -177,4 +187,27 @@ def _transformer(section: str, **values: Any) -> TransformerOptions:
     raise InputError(
       f"{section}.dropout_rate must be in [0, 1), got {values['dropout_rate']}"
     )
-  return TransformerOptions(**values | {"dtype": np.dtype(values["dtype"])})
+  if compute.remat_saves not in REMAT_SAVES:
+    raise InputError(
+      f"compute.remat_saves must be in {tuple(REMAT_SAVES)}, got "
+      f"{compute.remat_saves!r}"
+    )
+  _check_attention(compute.attention, section, values["dtype"])
+  return TransformerOptions(
+    **values
+    | {"dtype": np.dtype(values["dtype"])}
+    | {"remat_saves": compute.remat_saves, "attention": compute.attention}
+  )
+
+
+def _check_attention(name: str, section: str, dtype: str) -> None:
+  """Raises InputError unless attention can be computed so here."""
+  if name not in ("xla", "cudnn"):
+    raise InputError(
+      f"compute.attention must be in ('xla', 'cudnn'), got {name!r}"
+    )
+  if name == "cudnn" and (dtype, jax.default_backend()) != ("bfloat16", "gpu"):
+    raise InputError(
+      "compute.attention 'cudnn' needs an NVIDIA GPU and "
+      f"{section}.dtype bfloat16, got {jax.default_backend()} and {dtype}"
+    )
