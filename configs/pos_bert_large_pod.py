@@ -2,7 +2,7 @@ r"""BERT-large with part-of-speech tasks on a TPU pod: 4,096 rows of 512 a step.
 
 Claim: none yet; not yet run.
 
-Command, on v5e-256 (see launch/env.example.sh and configs/pos_bert_base_pod.py):
+Command, on v5e-256 (see configs/pos_bert_base_pod.py):
   python -m taskrobust_jax.pretrain --pod=auto \
     --config=configs/pos_bert_large_pod.py --data_dir=DIR --workdir=DIR
 What its step costs there, by the TPU compiler and without a TPU:
