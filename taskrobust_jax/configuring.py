@@ -271,7 +271,13 @@ def _config(
         "average_decay": 0.0,  # Of mean params; 1: plain mean, 0: none.
         **optimizer,
       },
-      "mesh": {"data": -1, "fsdp": 1},
+      "mesh": {"data": -1, "fsdp": 1, "tensor": 1},  # See train/sharding.py.
+      # How, and not what: no value depends on it but by rounding.
+      "compute": {
+        "accumulation": 1,  # Microbatches of a batch.
+        "remat_saves": "nothing",  # With model.remat; or products.
+        "attention": "xla",  # Or cudnn: NVIDIA GPUs, bfloat16.
+      },
       "evaluation": {
         "every": 1_000,
         "batch_size": 256,

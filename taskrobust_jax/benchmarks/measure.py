@@ -45,9 +45,12 @@ def use_one_thread() -> None:
 
 
 def interleaved(
-  functions: Sequence[Callable[[], Any]], rounds: int, warmup: int = 3
+  functions: Sequence[Callable[[], Any]],
+  rounds: int,
+  warmup: int = 3,
+  clock: Callable[[], float] = time.process_time,
 ) -> np.ndarray:
-  """CPU seconds of functions that run in turn.
+  """Seconds of functions that run in turn.
 
   The order turns round from round to round, so that what one leaves in the
   caches favours neither.
@@ -56,6 +59,7 @@ def interleaved(
     functions: Each runs to its end (blocks until the device is done).
     rounds: How often each is timed.
     warmup: Calls of each that are not counted: compilation, caches.
+    clock: CPU time of this process, which on an accelerator says nothing.
 
   Returns:
     [rounds, len(functions)] f64.
@@ -67,14 +71,17 @@ def interleaved(
   places = range(len(functions))
   for index in range(rounds):
     for which in places if index % 2 else reversed(places):
-      began = time.process_time()
+      began = clock()
       functions[which]()
-      seconds[index, which] = time.process_time() - began
+      seconds[index, which] = clock() - began
   return seconds
 
 
 def paired_ratio(
-  function: Callable[[], Any], base: Callable[[], Any], rounds: int
+  function: Callable[[], Any],
+  base: Callable[[], Any],
+  rounds: int,
+  clock: Callable[[], float] = time.process_time,
 ) -> Ratio:
   """Times two functions in turn and compares them pair by pair.
 
@@ -84,11 +91,12 @@ def paired_ratio(
     function: Runs to its end (blocks until the device is done).
     base: What it is compared with.
     rounds: Pairs, >= 6.
+    clock: CPU time of this process, which on an accelerator says nothing.
 
   Returns:
     A `Ratio`.
   """
-  seconds = interleaved((function, base), rounds)
+  seconds = interleaved((function, base), rounds, clock=clock)
   ratios = np.sort(seconds[:, 0] / seconds[:, 1])
   rank = int(stats.binom.ppf(0.025, rounds, 0.5))
   return Ratio(

@@ -125,60 +125,23 @@ def compare(
   num_tasks: int, rounds: int, strategy: str = "mirror_ascent"
 ) -> dict[str, Any]:
   """Ratios minimax / plain averaging for one K and one strategy."""
-  return compare_steps(*problem(num_tasks), rounds, strategy)
+  return compare_steps(problem(num_tasks), rounds, strategy)
 
 
 def compare_steps(
-  init_params, suite, batch, rounds: int, strategy: str = "mirror_ascent"
+  work: Any, rounds: int, strategy: str = "mirror_ascent"
 ) -> dict[str, Any]:
-  """The same for any suite of tasks and its batch."""
-  import jax
-  import optax
+  """The same for any `models.Workload`."""
+  from taskrobust_jax.benchmarks import models
 
-  from taskrobust_jax import minimax
-  from taskrobust_jax.train import optimizer, state, step
-
-  num_tasks = len(suite.task_names)
-  descent = {
-    "b1": 0.9,
-    "b2": 0.999,
-    "eps": 1e-6,
-    "weight_decay": 0.01,
-    "clip_norm": 1.0,
-    "skip_norm_above": 0.0,
-  }
-
-  def make_optimizer(first_link):
-    return optimizer.make_optimizer(
-      first_link, lambda step: 1e-4, **descent
-    )
-
-  weighting = minimax.make(strategy)
-  minimax_tx = make_optimizer(minimax.ascend(weighting, num_tasks))
-  plain_tx = make_optimizer(optax.identity())
-
-  def plain_step(now, batch):
-    rng = jax.random.fold_in(state.stream("train", 0), now.step)
-
-    def mean_loss(params):
-      losses, counts = suite.per_task_losses(params, batch, rng)
-      return losses.mean(), (losses, counts)
-
-    gradients, told = jax.grad(mean_loss, has_aux=True)(now.params)
-    updates, opt_state = plain_tx.update(
-      gradients, now.opt_state, now.params, step=now.step
-    )
-    params = optax.apply_updates(now.params, updates)
-    return state.TrainState(now.step + 1, params, opt_state), told
-
-  minimax_step = step.make_train_step(
-    suite, minimax_tx, 0, needs=weighting.needs
+  compiled, run = models.compiled_step(
+    *models.minimax_step(work.suite, strategy), work
   )
-  cost, run = compiled_step(minimax_step, minimax_tx, init_params, batch)
-  base_cost, run_base = compiled_step(plain_step, plain_tx, init_params, batch)
+  base, run_base = models.compiled_step(*models.plain_step(work.suite), work)
+  cost, base_cost = compiled.cost_analysis(), base.cost_analysis()
   ratio = measure.paired_ratio(run, run_base, rounds)
   return {
-    "num_tasks": num_tasks,
+    "num_tasks": len(work.suite.task_names),
     "strategy": strategy,
     "flops": cost["flops"] / base_cost["flops"],
     "bytes": cost["bytes accessed"] / base_cost["bytes accessed"],
@@ -186,36 +149,12 @@ def compare_steps(
   }
 
 
-def compiled_step(train_step, tx, init_params, batch):
-  """(cost of the compiled program, a function that runs one step)."""
-  import jax
-
-  from taskrobust_jax.train import sharding, state
-
-  mesh = sharding.make_mesh()
-  batch = jax.device_put(batch, sharding.batch_sharding(mesh))
-  now = jax.jit(lambda: state.initial_state(init_params, tx, 0))()
-  shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), now)
-  compiled = (
-    sharding.pjit_train_step(train_step, mesh, shapes)
-    .lower(shapes, batch)
-    .compile()
-  )
-  now = jax.device_put(now, sharding.state_sharding(mesh, now))
-
-  def run():
-    nonlocal now
-    now, told = compiled(now, batch)
-    jax.block_until_ready((now, told))
-
-  return compiled.cost_analysis(), run
-
-
 def problem(num_tasks: int):
-  """(init_params, suite, batch) of random words, one tag a task."""
+  """A `models.Workload` of random words, one tag a task."""
   import jax
   import numpy as np
 
+  from taskrobust_jax.benchmarks import models
   from taskrobust_jax.models import bert
   from taskrobust_jax.models.functional import functional
   from taskrobust_jax.models.transformer import TransformerOptions
@@ -245,7 +184,10 @@ def problem(num_tasks: int):
     max_predictions=round(0.15 * LENGTH),
   )
   suite = MaskedLanguage(apply, hiding)
-  return init_params, suite, jax.tree.map(lambda x: x.astype(np.int32), batch)
+  batch = jax.tree.map(lambda x: x.astype(np.int32), batch)
+  return models.Workload(
+    init_params, suite, models.on_devices(batch), NUM_ROWS * LENGTH, LENGTH
+  )
 
 
 if __name__ == "__main__":

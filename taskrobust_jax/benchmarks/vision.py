@@ -91,7 +91,7 @@ def problem(
   outputs: Sequence[str] = OUTPUTS,
   **changes: Any,
 ):
-  """(config, init_params, suite, batch) of random pictures.
+  """(config, `models.Workload`) of random pictures.
 
   Args:
     size: A key of `models.multimae.SIZES`.
@@ -103,6 +103,7 @@ def problem(
     **changes: Of the config's section `model`.
   """
   from taskrobust_jax import configuring
+  from taskrobust_jax.benchmarks import models
   from taskrobust_jax.train import suites
 
   config = configuring.masked_autoencoder(
@@ -134,7 +135,13 @@ def problem(
     "semseg": random.integers(0, NUM_CLASSES, shape).astype(np.int32),
   }
   batch |= {f"has_{name}": np.ones(num_rows, bool) for name in batch}
-  return config, init_params, suite, batch
+  return config, models.Workload(
+    init_params,
+    suite,
+    models.on_devices(batch),
+    num_rows * (1 + num_visible),
+    suite.num_patches,
+  )
 
 
 def floor(config, suite) -> float:
@@ -166,23 +173,11 @@ def floor(config, suite) -> float:
   return 2 * embed + 3 * rest
 
 
-def step_of(init_params, suite, batch) -> Callable[[], None]:
-  """A function that runs one minimax step."""
-  from taskrobust_jax import minimax
-  from taskrobust_jax.benchmarks import minimax_overhead
-  from taskrobust_jax.train import optimizer, step
+def step_of(work) -> Callable[[], None]:
+  """A function that runs one minimax step of a `models.Workload`."""
+  from taskrobust_jax.benchmarks import models
 
-  tx = optimizer.make_optimizer(
-    minimax.ascend(minimax.mirror_ascent(0.01), len(suite.task_names)),
-    lambda step: 1e-4,
-    b1=0.9,
-    b2=0.95,
-    eps=1e-8,
-    weight_decay=0.05,
-    clip_norm=1.0,
-  )
-  train_step = step.make_train_step(suite, tx, 0)
-  return minimax_overhead.compiled_step(train_step, tx, init_params, batch)[1]
+  return models.compiled_step(*models.minimax_step(work.suite), work)[1]
 
 
 def decoders(case: str) -> list[dict[str, Any]]:
@@ -193,7 +188,7 @@ def decoders(case: str) -> list[dict[str, Any]]:
     for num_tasks in numbers:
       if num_tasks == 1 and shares_decoder:
         continue  # It is the full one.
-      config, init_params, suite, batch = problem(
+      config, work = problem(
         size,
         pixels,
         num_rows,
@@ -202,8 +197,8 @@ def decoders(case: str) -> list[dict[str, Any]]:
         shares_decoder=shares_decoder,
       )
       name = ("light" if shares_decoder else "full", num_tasks)
-      named[name] = step_of(init_params, suite, batch)
-      floors[name] = floor(config, suite)
+      named[name] = step_of(work)
+      floors[name] = floor(config, work.suite)
   warmup = 3 if size == "tiny" else 1
   seconds = measure.interleaved(list(named.values()), rounds, warmup)
   growth = np.median(seconds / seconds[:, :1], axis=0)
@@ -250,8 +245,8 @@ def overhead() -> dict[str, Any]:
   """Ratios minimax / plain averaging with all six modalities."""
   from taskrobust_jax.benchmarks import minimax_overhead
 
-  _, *parts = problem("tiny", 96, 8, 12, inputs=("rgb",), outputs=ALL)
-  return minimax_overhead.compare_steps(*parts, rounds=21)
+  _, work = problem("tiny", 96, 8, 12, inputs=("rgb",), outputs=ALL)
+  return minimax_overhead.compare_steps(work, rounds=21)
 
 
 def public_mae(folder: str, pixels: int, rounds: int) -> dict[str, Any]:
@@ -259,9 +254,9 @@ def public_mae(folder: str, pixels: int, rounds: int) -> dict[str, Any]:
   from taskrobust_jax.benchmarks import vision_torch
 
   num_visible = (pixels // 16) ** 2 // 4
-  _, *parts = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
+  _, work = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
   theirs = vision_torch.step_of(folder, pixels, NUM_ROWS_OF_MAE)
-  ratio = measure.paired_ratio(step_of(*parts), theirs, rounds)
+  ratio = measure.paired_ratio(step_of(work), theirs, rounds)
   return {"case": f"ours / public MAE, tiny/{pixels}", **ratio._asdict()}
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.modalities import Modality
-from taskrobust_jax.tasks.suite import TaskSums
+from taskrobust_jax.tasks.suite import Part, TaskSums, whole
 from taskrobust_jax.tasks.visible import draw_order
 
 
@@ -51,6 +51,7 @@ class MaskedImage:
 
   # Every row serves all tasks that it has the modality of.
   batch_multiple = 1
+  takes_parts = True
 
   def __post_init__(self):
     for what, names in (("inputs", self.inputs), ("outputs", self.task_names)):
@@ -86,20 +87,27 @@ class MaskedImage:
     return (self.image_size // self.patch) ** 2
 
   def per_task_losses(
-    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+    self,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    part: Part | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """See `TaskSuite`; losses are means over values, counts are values."""
-    sums = self.per_task_sums(params, batch, rng)
+    sums = self.per_task_sums(params, batch, rng, part)
     return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
 
   def per_task_sums(
-    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+    self,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    part: Part | None = None,
   ) -> TaskSums:
     """The sums that the losses are made of; accuracies are of classes."""
-    order = self.draw_order(batch, rng)
+    order = self.draw_order(batch, rng, part)
     patches = self.show(batch)
-    with jax.named_scope("encode"):
-      predicted = self.apply(params, patches, order, self.num_visible)
+    predicted = self.apply(params, patches, order, self.num_visible)
     with jax.named_scope("losses"):
       is_hidden = self.is_hidden(order)
       sums = [
@@ -108,12 +116,12 @@ class MaskedImage:
       ]
       return TaskSums(*map(jnp.stack, zip(*sums, strict=True)))
 
-  def draw_order(self, batch, rng) -> jax.Array:
+  def draw_order(self, batch, rng, part=None) -> jax.Array:
     """[B, inputs * N] int32, the visible patches of each row first."""
     is_given = jnp.stack(
       [batch[f"has_{self.modalities[name].source}"] for name in self.inputs], 1
     )
-    rows = jnp.arange(len(is_given))
+    rows = (part or whole(len(is_given))).rows
     keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, rows)
     return jax.vmap(draw_order, (0, 0, None, None))(
       keys, is_given, self.num_patches, self.concentration

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 
 
 @runtime_checkable
@@ -24,6 +25,11 @@ class TaskSuite(Protocol):
   tree like params whose leaves have a leading axis K. It is for strategies that
   ask for gradient norms; a suite without it, or one that returns `None`, gives
   them by K backward passes.
+
+  A suite may also have `takes_parts`, a bool. If it is true,
+  `per_task_losses(..., part=Part)` takes a part of a global batch and draws for
+  its rows what it would draw for them in the whole batch; then a batch can be
+  computed in microbatches (`train/accumulation.py`).
 
   Attributes:
     task_names: K distinct names.
@@ -48,6 +54,25 @@ class TaskSuite(Protocol):
       of means. A count of 0 marks an absent task, whose loss is then ignored.
     """
     ...
+
+
+class Part(NamedTuple):
+  """Which rows of a global batch a batch holds.
+
+  Row i of the part must serve the task that row `rows[i]` of the whole serves.
+
+  Attributes:
+    rows: [B] int32, their places in the global batch.
+    num_rows: Of the global batch.
+  """
+
+  rows: jax.Array
+  num_rows: int
+
+
+def whole(num_rows: int) -> Part:
+  """The part that is a whole batch of so many rows."""
+  return Part(jnp.arange(num_rows), num_rows)
 
 
 class TaskSums(NamedTuple):
