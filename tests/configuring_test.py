@@ -197,9 +197,10 @@ FILES = sorted(
   (pathlib.Path(__file__).parents[1] / "configs").glob("[a-z]*.py")
 )
 
-
-# These list argument strings of others: see launch/ablate.sh.
-FILES = [file for file in FILES if not file.stem.startswith("ablation_")]
+# Of pre-training; an ablation lists argument strings of others.
+FILES = [
+  file for file in FILES if not file.stem.startswith(("ablation_", "finetune_"))
+]
 
 
 @pytest.mark.parametrize("name", [file.stem for file in FILES])
