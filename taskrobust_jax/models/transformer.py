@@ -32,8 +32,13 @@ class TransformerOptions:
       after them, as in BERT. The stack's output then has no norm.
     unroll: Whether the layers are unrolled in the compiled program: faster
       steps on a CPU, slower compilation.
-    remat: Whether the backward pass computes each layer again, from its input,
-      which alone is kept: a third more arithmetic, several times less memory.
+    remat: Whether the backward pass computes each layer again: several times
+      less memory.
+    remat_saves: What is not computed again, a key of `REMAT_SAVES`: "nothing"
+      but a layer's input is kept, a third more arithmetic; or "products" of
+      activations and params, after which little is left to compute but
+      attention.
+    attention: "xla", or "cudnn": fused, for NVIDIA GPUs and bfloat16.
   """
 
   num_layers: int
@@ -46,6 +51,14 @@ class TransformerOptions:
   pre_norm: bool = False
   unroll: bool = True
   remat: bool = False
+  remat_saves: str = "nothing"
+  attention: str = "xla"
+
+
+REMAT_SAVES = {
+  "nothing": jax.checkpoint_policies.nothing_saveable,
+  "products": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+}
 
 
 def dense(
@@ -69,6 +82,7 @@ class Attention(nnx.Module):
   def __init__(self, options: TransformerOptions, rngs: nnx.Rngs):
     width, dtype = options.width, options.dtype
     self.num_heads = options.num_heads
+    self.implementation = options.attention
     self.query = dense(width, width, dtype, rngs)
     self.key = dense(width, width, dtype, rngs)
     self.value = dense(width, width, dtype, rngs)
@@ -99,7 +113,9 @@ class Attention(nnx.Module):
         (self.value, context),
       )
     )
-    attended = jax.nn.dot_product_attention(query, key, value, mask=mask)
+    attended = jax.nn.dot_product_attention(
+      query, key, value, mask=mask, implementation=self.implementation
+    )
     return self.out(rearrange(attended, "b l h d -> b l (h d)"))
 
 
@@ -124,9 +140,7 @@ class Layer(nnx.Module):
     self, x: jax.Array, mask: jax.Array | None, dropout_key: jax.Array | None
   ) -> jax.Array:
     """See `Transformer`."""
-    keys = (None, None)
-    if dropout_key is not None:
-      keys = jax.random.split(dropout_key)
+    keys = split_key(dropout_key, 2)
     attend = lambda x: self.attention(x, mask)
     x = self._add(attend, self.attention_norm, x, keys[0])
     return self._add(self.mlp, self.mlp_norm, x, keys[1])
@@ -156,6 +170,7 @@ class Transformer(nnx.Module):
     self.num_layers = options.num_layers
     self.unroll = options.unroll
     self.remat = options.remat
+    self.remat_saves = options.remat_saves
 
   def __call__(
     self,
@@ -168,7 +183,8 @@ class Transformer(nnx.Module):
     Args:
       x: [B, L, D].
       mask: [B, 1, L, L] bool, True where a position may attend; all if `None`.
-      dropout_key: A key, or `None` for no dropout.
+      dropout_key: A key for each row [B], or one for all rows together, or
+        `None` for no dropout.
 
     Returns:
       [B, L, D].
@@ -176,7 +192,7 @@ class Transformer(nnx.Module):
     graph, stacked = nnx.split(self.layers)
     keys = None
     if dropout_key is not None:
-      keys = jax.random.split(dropout_key, self.num_layers)
+      keys = split_key(dropout_key, self.num_layers)
 
     def body(x, layer):
       params, key = layer
@@ -184,7 +200,11 @@ class Transformer(nnx.Module):
 
     if self.remat:
       # A loop's body cannot be merged with the forward pass by the compiler.
-      body = jax.checkpoint(body, prevent_cse=self.unroll)
+      body = jax.checkpoint(
+        body,
+        prevent_cse=self.unroll,
+        policy=REMAT_SAVES[self.remat_saves],
+      )
     unroll = self.num_layers if self.unroll else 1
     return jax.lax.scan(body, x, (stacked, keys), unroll=unroll)[0]
 
@@ -192,5 +212,16 @@ class Transformer(nnx.Module):
 def drop(
   dropout: nnx.Dropout, x: jax.Array, key: jax.Array | None
 ) -> jax.Array:
-  """Dropout with an explicit key; none without one."""
+  """Dropout by a key for each row of x or one for all; none without one."""
+  if key is not None and key.ndim:
+    return jax.vmap(lambda x, key: drop(dropout, x, key))(x, key)
   return dropout(x, deterministic=key is None, rngs=key)
+
+
+def split_key(key: jax.Array | None, count: int) -> Any:
+  """`count` keys of one, or of each row's [count, B], or `None` of `None`."""
+  if key is None:
+    return (None,) * count
+  if key.ndim:
+    return jax.vmap(jax.random.split, (0, None), 1)(key, count)
+  return jax.random.split(key, count)

@@ -253,7 +253,8 @@ def _run_config(config: ConfigDict, seed: int, num_steps: int) -> ConfigDict:
         "max_non_finite_in_a_row": 100,
         "average_decay": 0.0,
       },
-      "mesh": {"data": -1, "fsdp": 1},
+      "mesh": {"data": -1, "fsdp": 1, "tensor": 1},
+      "compute": {"accumulation": 1},
       "evaluation": {
         "every": math.ceil(num_steps / config.evaluation.times),
         "batch_size": config.evaluation.batch_size,
