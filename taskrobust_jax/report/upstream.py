@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from taskrobust_jax.report import curves, figures, statistics
+from taskrobust_jax.report import curves, figures, pairs, statistics
 from taskrobust_jax.report.methods import Method, is_finished, last_step
 from taskrobust_jax.report.page import Picture, Section
 from taskrobust_jax.report.read import Run
@@ -43,7 +43,7 @@ def section(
       "Held-out losses and task weights: the mean over a method's runs, from "
       "the lowest to the highest."
     )
-    blocks = [_losses(methods), _weights(methods)]
+    blocks = [_losses(methods), *_tests(methods), _weights(methods)]
   return Section(
     "Pre-training",
     [f"Tasks: {', '.join(runs[0].task_names)}.", Picture(figure, name, caption)]
@@ -106,20 +106,52 @@ def values(groups: Iterable[Sequence[Run]]) -> list[dict[str, Any]]:
   ]
 
 
-def _losses(methods: Sequence[Method]) -> Table:
-  tasks = methods[0].runs[0].task_names
-  keys = [
+def _keys(tasks: Sequence[str]) -> list[tuple[str, str]]:
+  """(name, key of metrics.jsonl) of all that is compared."""
+  return [
     *((task, f"eval/loss/{task}") for task in tasks),
-    ("worst task", "eval/worst_task_loss"),
-    ("mean of tasks", "eval/mean_task_loss"),
+    (pairs.WORST, "eval/worst_task_loss"),
+    (pairs.MEAN, "eval/mean_task_loss"),
   ]
+
+
+def _losses(methods: Sequence[Method]) -> Table:
   return _table(
     "Last held-out loss, lower is better: mean and 95 % interval over seeds",
     methods,
-    keys,
+    _keys(methods[0].runs[0].task_names),
     lambda run, key: run.last(key),
     best=min,
   )
+
+
+def _tests(methods: Sequence[Method]) -> list:
+  """Methods against the first one, over equal seeds."""
+  first, *others = methods
+  keys = _keys(first.runs[0].task_names)
+  tests = []
+  for other in others:
+    ours, theirs = (
+      {run.manifest.get("seed"): run for run in method.runs}
+      for method in (other, first)
+    )
+    common = [seed for seed in theirs if seed in ours]
+    for name, key in keys:
+      differences = np.array(
+        [ours[seed].last(key) - theirs[seed].last(key) for seed in common]
+      )
+      differences = differences[np.isfinite(differences)]
+      tests.append(pairs.test_of(other.name, name, differences, len(common)))
+  if not tests:
+    return []
+  tests = pairs.corrected(tests)
+  return [
+    pairs.findings(first.name, tests),
+    pairs.table(first.name, tests),
+    "Losses: lower is better. p is of the two-sided paired t-test over seeds, "
+    "with Holm's correction for all tests of this table. A p above 0.05 is no "
+    "proof that methods are equal.",
+  ]
 
 
 def _weights(methods: Sequence[Method]) -> Table:
