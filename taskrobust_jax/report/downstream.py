@@ -29,8 +29,9 @@ def sections(
       downstream_figures.average_against_worst(study, summaries, colours),
       "average_against_worst",
       "Mean of tasks against the worst task: the further right and up, the "
-      "better. Crosses are 95 % intervals, small dots the replicates, the line "
-      "joins the methods that no other one beats in both.",
+      "better. Crosses are 95 % intervals, small dots (where there are few "
+      "methods) the replicates; the line joins the methods that no other one "
+      "beats in both.",
     ),
   ]
   parts = [
