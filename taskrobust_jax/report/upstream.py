@@ -14,6 +14,15 @@ from taskrobust_jax.report.settings import differing
 from taskrobust_jax.report.tables import Comparison, Table
 
 _FEW = 4  # Runs that one picture can tell apart by the style of their lines.
+_MUST_BE_EQUAL = {
+  "num_steps": "budgets",
+  "batch_size": "budgets",
+  "evaluation.every": "selection",
+  "evaluation.max_rows": "selection",
+  "evaluation.patience": "selection",
+  "checkpoint.every": "selection",
+  "data_digest": "data",
+}
 
 
 def section(
@@ -62,28 +71,10 @@ def warnings(methods: Sequence[Method]) -> list[str]:
   for run in (run for method in methods for run in method.runs):
     if not is_finished(run):
       lines.append(f"{run.path} is not finished: step {last_step(run):.0f}.")
-  for what, keys in (
-    ("budgets", ("num_steps", "batch_size")),
-    (
-      "selection",
-      (
-        "evaluation.every",
-        "evaluation.max_rows",
-        "evaluation.patience",
-        "checkpoint.every",
-      ),
-    ),
-    ("data", ("data_digest",)),
-  ):
-    for key, seen in differing([m.settings for m in methods]).items():
-      if key in keys:
-        lines.append(
-          f"Unequal {what}: {key} is "
-          + "; ".join(
-            f"{s:.12} ({m.name})" for s, m in zip(seen, methods, strict=True)
-          )
-          + "."
-        )
+  for key, seen in differing([m.settings for m in methods]).items():
+    if what := _MUST_BE_EQUAL.get(key):
+      told = [f"{s:.12} ({m.name})" for s, m in zip(seen, methods, strict=True)]
+      lines.append(f"Unequal {what}: {key} is {'; '.join(told)}.")
   return lines
 
 
@@ -132,7 +123,7 @@ def _tests(methods: Sequence[Method]) -> list:
   tests = []
   for other in others:
     ours, theirs = (
-      {run.manifest.get("seed"): run for run in method.runs}
+      {str(run.manifest.get("seed")): run for run in method.runs}
       for method in (other, first)
     )
     common = [seed for seed in theirs if seed in ours]
@@ -156,7 +147,6 @@ def _tests(methods: Sequence[Method]) -> list:
 
 def _weights(methods: Sequence[Method]) -> Table:
   tasks = methods[0].runs[0].task_names
-
   return _table(
     "Task weights, mean over training",
     methods,

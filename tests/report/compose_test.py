@@ -118,6 +118,13 @@ def test_replicates_are_averaged_by_method(write_run):
   assert report.values["warnings"] == []
 
 
+def test_two_runs_of_one_seed_are_no_replicates(write_run):
+  ones = [[2, 1], [1, 1]]
+  report = make_report([write_run(name, ones, ones) for name in "ab"])
+  methods = [run["method"] for run in report.values["runs"]]
+  assert methods == ["uniform", "uniform folder=b"]
+
+
 def test_unequal_runs_are_warned_of(write_run):
   folders = [
     write_run(
