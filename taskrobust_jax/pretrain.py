@@ -21,7 +21,7 @@ from taskrobust_jax import pod, program
 from taskrobust_jax.train import datasets, loaded, loop
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
-from taskrobust_jax.train.start import make_start
+from taskrobust_jax.train.start import check_tokenizer, make_start
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
@@ -61,6 +61,9 @@ def main() -> int:
     start = None
     if _INIT_FROM.value:
       found = loaded.load(_INIT_FROM.value)
+      if found.tokenizer and config.tasks.kind == "masked_language":
+        file = dataset.tokenizer_file()
+        check_tokenizer(_INIT_FROM.value, found.tokenizer, file)
       start = make_start(_INIT_FROM.value, found.params, found.info)
     agree(
       {

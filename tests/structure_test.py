@@ -85,7 +85,7 @@ def test_minimax_can_be_lifted_into_any_loop():
     ),
     (
       "transfer",
-      {"transfer", "train", "tasks", "models", "data", "errors"},
+      {"transfer", "train", "tasks", "models", "data", "errors", "lock"},
     ),
   ],
 )

@@ -11,10 +11,10 @@ import numpy as np
 
 from taskrobust_jax import minimax
 from taskrobust_jax.data import vocabulary
-from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
+from taskrobust_jax.models.multimae import MultiMae
 from taskrobust_jax.train import saved, start, suites, verify, weights
 from taskrobust_jax.train.folder import MANIFEST, read_manifest
 from taskrobust_jax.train.state import stream
@@ -29,9 +29,10 @@ class Model(NamedTuple):
     kind: One of `weights.KINDS`.
     options: What it is made of, JSON values as in model.json.
     init: key -> params.
-    apply: (params, tokens, segment_ids, positions, targets_at) -> logits
-      [B, M, V] f32; see `models.bert.Bert`.
-    encode: (params, tokens, segment_ids, positions) -> hidden states [B, L, D].
+    apply: (params, *inputs) -> predictions; the inputs are those of
+      `models.bert.Bert` (tokens, segment_ids, positions, targets_at) or
+      `models.multimae.MultiMae`.
+    encode: (params, *inputs) -> hidden states, as their `encode`.
   """
 
   kind: str
@@ -47,7 +48,7 @@ class Loaded(NamedTuple):
   Attributes:
     model: The model.
     params: Nested dict of f32 arrays, on the host.
-    tokenizer: A `tokenizers.Tokenizer`.
+    tokenizer: A `tokenizers.Tokenizer`; `None` of a model of pictures.
     info: Where they are from: JSON values, as in a fine-tuning's manifest.
   """
 
@@ -108,17 +109,18 @@ def model_of(description: dict[str, Any]) -> Model:
   """The model that a model.json describes.
 
   Raises:
-    InputError: If it is of a kind that is not read here, or has options that
-      are not legal.
+    InputError: If it has options that are not legal.
   """
   kind, options = description["kind"], dict(description["options"])
-  if kind != "bert":
-    raise InputError(f"a model of kind {kind!r} cannot be loaded; bert can")
+  module, make_options = {
+    "bert": (Bert, suites.bert_options),
+    "mae": (MultiMae, suites.mae_options),
+  }[kind]
   try:
-    bert = suites.bert_options(**options)
+    checked = make_options(**options)
   except TypeError as error:
     raise InputError(f"{weights.MODEL_FILE}: options: {error}") from error
-  init, apply = functional(lambda rngs: Bert(bert, rngs))
+  init, apply = functional(lambda rngs: module(checked, rngs))
 
   def encode(params, *inputs, **named):
     return apply(params, *inputs, method="encode", **named)
@@ -126,28 +128,26 @@ def model_of(description: dict[str, Any]) -> Model:
   return Model(kind, options, init, apply, encode)
 
 
-def describe(folder: pathlib.Path, config: Any, dataset: Dataset | Any) -> None:
-  """Writes what `load` needs beside a run's checkpoints: model, tokenizer.
+def describe(folder: pathlib.Path, config: Any, dataset: Any) -> None:
+  """Writes what `load` needs beside a run's checkpoints.
+
+  That is model.json, and the tokenizer.json of a dataset of text.
 
   Args:
     folder: The run's.
     config: Its config.
-    dataset: Its dataset; a run on pictures is not described yet.
+    dataset: Its dataset.
   """
-  if config.tasks.kind != "masked_language" or jax.process_index():
+  if jax.process_index():
     return
+  if not (folder / weights.MODEL_FILE).exists():
+    model = suites.describe_model(config, dataset.info)
+    weights.write_model(folder, model)
   tokenizer = folder / weights.TOKENIZER_FILE
-  if not tokenizer.exists():
+  if config.tasks.kind == "masked_language" and not tokenizer.exists():
     temporary = tokenizer.with_suffix(".json.tmp")
     shutil.copyfile(dataset.tokenizer_file(), temporary)
     temporary.replace(tokenizer)
-  if not (folder / weights.MODEL_FILE).exists():
-    options = {
-      **config.model.to_dict(),
-      "vocabulary_size": dataset.info.vocabulary_size,
-      "max_length": dataset.info.row_length,
-    }
-    weights.write_model(folder, {"kind": "bert", "options": options})
 
 
 def _split_step(text: str) -> tuple[str, int | None]:
@@ -159,6 +159,8 @@ def _split_step(text: str) -> tuple[str, int | None]:
 
 
 def _tokenizer(folder: pathlib.Path, model: Model) -> Any:
+  if model.kind != "bert":
+    return None
   tokenizer = vocabulary.read_json(str(folder / weights.TOKENIZER_FILE))
   size, expected = vocabulary.size(tokenizer), model.options["vocabulary_size"]
   if size > expected:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.checkpoint import described
 from taskrobust_jax.train.digest import digests
@@ -69,4 +70,23 @@ def check_shapes(place: str, params: Any, shapes: Any) -> None:
       raise InputError(
         f"{place} holds another model: its array {path} is {seen}, this "
         f"model's is {wanted}"
+      )
+
+
+def check_tokenizer(place: str, tokenizer: Any, file: str) -> None:
+  """Raises InputError unless two tokenizers number all pieces alike.
+
+  Args:
+    place: Where the params are from.
+    tokenizer: Theirs, a `tokenizers.Tokenizer`.
+    file: The tokenizer.json of the data.
+  """
+  theirs = tokenizer.get_vocab()
+  ours = vocabulary.read_json(file).get_vocab()
+  for piece in sorted(theirs.keys() | ours.keys()):
+    if theirs.get(piece) != ours.get(piece):
+      raise InputError(
+        f"{place} has another vocabulary than the data: the id of {piece!r} is "
+        f"{theirs.get(piece)}, in {file} it is {ours.get(piece)}; prepare the "
+        "data with its tokenizer.json as data.vocabulary_path"
       )

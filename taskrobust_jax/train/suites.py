@@ -78,15 +78,38 @@ def masked_language(
     if not 0 < tasks[name] <= 1:
       raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
 
-  options = bert_options(
-    vocabulary_size=info.vocabulary_size,
-    max_length=info.row_length,
-    **config.model,
-  )
+  options = bert_options(**describe_model(config, info)["options"])
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   return init_params, MaskedLanguage(
     apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
   )
+
+
+def describe_model(config: ConfigDict, info: Any) -> dict[str, Any]:
+  """What model.json says of a run's model; see `weights`.
+
+  Args:
+    config: `model` and `tasks` are read.
+    info: Of the dataset.
+
+  Returns:
+    {"kind": ..., "options": ...}, JSON values.
+  """
+  tasks, model = config.tasks, config.model.to_dict()
+  if tasks.kind == "masked_language":
+    sizes = {
+      "vocabulary_size": info.vocabulary_size,
+      "max_length": info.row_length,
+    }
+    return {"kind": "bert", "options": {**model, **sizes}}
+  num_rows = info.height // tasks.patch
+  kinds = modalities.make(len(info.class_names), tasks.normalise_pixels)
+  values = {
+    part: {name: kinds[name].num_values(tasks.patch) for name in tasks[part]}
+    for part in ("inputs", "outputs")
+  }
+  options = {"grid": [num_rows, num_rows], **values, **model}
+  return {"kind": "mae", "options": options}
 
 
 def bert_options(
@@ -174,7 +197,7 @@ def masked_image(
   Returns:
     (init_params, suite).
   """
-  model, tasks = config.model, config.tasks
+  tasks = config.tasks
   check_count("tasks.patch", tasks.patch)
   if info.height != info.width:
     raise InputError(
@@ -198,13 +221,7 @@ def masked_image(
     num_visible=tasks.num_visible,
     concentration=tasks.concentration,
   )
-  num_rows = info.height // tasks.patch
-  options = mae_options(
-    grid=(num_rows, num_rows),
-    inputs={name: kinds[name].num_values(tasks.patch) for name in inputs},
-    outputs={name: kinds[name].num_values(tasks.patch) for name in outputs},
-    **model,
-  )
+  options = mae_options(**describe_model(config, info)["options"])
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
   return init_params, suite
 

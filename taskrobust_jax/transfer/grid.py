@@ -20,6 +20,7 @@ from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.folder import MANIFEST, read_manifest, versions
+from taskrobust_jax.train.metrics import clock
 from taskrobust_jax.transfer.fine_tuning import FineTuner, selection_text
 from taskrobust_jax.transfer.task import DownstreamTask, Encoder
 
@@ -145,19 +146,17 @@ def _line(number: int, count: int, result: dict, seconds: float) -> str:
     f"[{number:>{len(str(count))}}/{count}] {result['task']:<8} {size:>5} "
     f"seed {result['seed']}  {result['score_name']} {result['score']:.3f}"
     f"{shown}  step {result['step']} of {result['num_steps']}  "
-    f"{result['seconds']:.0f} s  {_clock(seconds)} left"
+    f"{result['seconds']:.0f} s  {clock(seconds)} left"
   )
-
-
-def _clock(seconds: float) -> str:
-  minutes, seconds = divmod(round(seconds), 60)
-  return f"{minutes}:{seconds:02}"
 
 
 def _check_data(workdir: pathlib.Path, name: str, digest: str) -> None:
   """Raises InputError if results of a task are of other data."""
   for file in (workdir / name).glob(f"*/*/{RESULT}"):
-    seen = json.loads(file.read_text("utf-8")).get("data_digest")
+    try:
+      seen = json.loads(file.read_text("utf-8"))["data_digest"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      raise InputError(f"{file} is no result: {error}") from error
     if seen != digest:
       raise InputError(
         f"{file} is of other data: their digest is {seen}, now it is {digest}; "

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
+from configs import multimae_smoke
 import taskrobust_jax
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import build, loaded, start, weights
+from taskrobust_jax.train import build, datasets, loaded, start, suites, weights
 from taskrobust_jax.train.folder import RunFolder
 from tests import tiny_bert
 from tests.train import toy
@@ -103,6 +104,16 @@ def test_converted_weights(converted):
     loaded.load(f"{converted}@5")
 
 
+def test_a_masked_autoencoder_is_made_from_its_description():
+  config = multimae_smoke.get_config()
+  dataset = datasets.open_dataset(config, None)
+  description = suites.describe_model(config, dataset.info)
+  model = loaded.model_of(json.loads(json.dumps(description)))
+  init, _ = suites.make_suite(config, dataset.info)
+  key = jax.random.key(0)
+  assert jax.eval_shape(model.init, key) == jax.eval_shape(init, key)
+
+
 def test_a_folder_of_nothing_is_named(tmp_path):
   with pytest.raises(InputError, match="holds no model: it has no model.json"):
     loaded.load(tmp_path)
@@ -173,3 +184,13 @@ def test_a_start_from_another_model_is_refused(run):
   message = f"{folder} holds another model: its array ['head']['norm']['bias']"
   with pytest.raises(InputError, match=re.escape(message)):
     build.build(wider, toy.Dataset(), start=begin)
+
+
+def test_a_start_with_another_vocabulary_is_refused(converted, tmp_path):
+  found = loaded.load(converted)
+  start.check_tokenizer("x", found.tokenizer, str(converted / "tokenizer.json"))
+  tiny_bert.write_tokenizer(tmp_path, tiny_bert.WORDS[::-1])
+  with pytest.raises(
+    InputError, match="x has another vocabulary.* 'bad' is 26"
+  ):
+    start.check_tokenizer("x", found.tokenizer, f"{tmp_path}/tokenizer.json")
