@@ -64,11 +64,6 @@ def _split(text: str) -> tuple[str, pathlib.Path]:
 
 def _read_ours(folder: pathlib.Path) -> public.Weights:
   """A run or a converted folder."""
-  if (folder / weights.PARAMS_FILE).exists():
-    params, model = weights.read_weights(folder)
-    file = folder / weights.TOKENIZER_FILE
-    tokenizer = file.read_text("utf-8") if file.exists() else None
-    return public.Weights(params, model, tokenizer, [])
   loaded = load(folder)
   model = {"kind": loaded.model.kind, "options": loaded.model.options}
   tokenizer = loaded.tokenizer and loaded.tokenizer.to_str()

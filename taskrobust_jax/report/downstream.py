@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 import math
 from typing import Any
 
-from taskrobust_jax.report import downstream_figures
+from taskrobust_jax.report import downstream_figures, pairs
 from taskrobust_jax.report.page import Picture, Section
+from taskrobust_jax.report.pairs import PairedTest
 from taskrobust_jax.report.study import Study
-from taskrobust_jax.report.summary import Estimate, MethodSummary, PairedTest
+from taskrobust_jax.report.summary import Estimate, MethodSummary
 from taskrobust_jax.report.tables import Comparison, Table
 
 
@@ -28,8 +29,9 @@ def sections(
       downstream_figures.average_against_worst(study, summaries, colours),
       "average_against_worst",
       "Mean of tasks against the worst task: the further right and up, the "
-      "better. Crosses are 95 % intervals, small dots the replicates, the line "
-      "joins the methods that no other one beats in both.",
+      "better. Crosses are 95 % intervals, small dots (where there are few "
+      "methods) the replicates; the line joins the methods that no other one "
+      "beats in both.",
     ),
   ]
   parts = [
@@ -152,34 +154,9 @@ def _explanation(study: Study) -> str:
 def _tests(study: Study, tests: Sequence[PairedTest]) -> list:
   if not tests:
     return ["No tests: there are not two pre-trained methods."]
-  rows = [
-    [
-      f"{test.method}: {test.of}",
-      _number(test.difference, "+.3f"),
-      str(test.num_pairs),
-      str(test.num_units),
-      _number(test.p_value, ".3f"),
-      _number(test.corrected, ".3f"),
-      _verdict(test),
-    ]
-    for test in tests
-  ]
   first = next(s.method.name for s in study.scores if not s.method.is_random)
   return [
-    Table(
-      f"Differences from {first}, over pairs of equal seeds",
-      [
-        "method: of",
-        "difference",
-        "pairs",
-        "n",
-        "p",
-        "p after Holm",
-        "verdict",
-      ],
-      rows,
-      [set()] * len(rows),
-    ),
+    pairs.table(first, tests),
     "Pairs have the same pre-training seed, task, size and fine-tuning seed. "
     "With several pre-training seeds the pairs of each are averaged first, "
     "since fine-tunings of one checkpoint are no independent samples; n counts "
@@ -189,22 +166,10 @@ def _tests(study: Study, tests: Sequence[PairedTest]) -> list:
   ]
 
 
-def _verdict(test: PairedTest) -> str:
-  if math.isnan(test.corrected):
-    return "not tested"
-  if test.corrected >= 0.05:
-    return "no difference found"
-  return "higher" if test.difference > 0 else "lower"
-
-
 def _text(estimate: Estimate) -> str:
   if math.isnan(estimate.low):
     return f"{estimate.value:.3f}"
   return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _number(value: float, form: str) -> str:
-  return "-" if math.isnan(value) else f"{value:{form}}"
 
 
 def _best(row: Sequence[Estimate]) -> set[int]:

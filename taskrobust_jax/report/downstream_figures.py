@@ -14,6 +14,8 @@ from taskrobust_jax.report.figures import (
 from taskrobust_jax.report.study import Study
 from taskrobust_jax.report.summary import MethodSummary
 
+_FEW = 6  # Methods whose replicates can be told apart.
+
 
 def average_against_worst(
   study: Study, summaries: Sequence[MethodSummary], colours: Mapping[str, Any]
@@ -45,8 +47,9 @@ def average_against_worst(
       y = summary.normalised_worst
     points.append([x.value, y.value])
     values, colour = scores.values, colours[scores.method.name]
-    low = (study.normalised(values) if is_normalised else values).min(1)
-    axes.plot(values.mean(1), low, "o", color=colour, ms=3, alpha=0.45)
+    if len(shown) <= _FEW:
+      low = (study.normalised(values) if is_normalised else values).min(1)
+      axes.plot(values.mean(1), low, "o", color=colour, ms=3, alpha=0.45)
     axes.plot([x.low, x.high], [y.value] * 2, color=colour, lw=1.2)
     axes.plot([x.value] * 2, [y.low, y.high], color=colour, lw=1.2)
     axes.plot([x.value], [y.value], "o", color=colour, ms=9)

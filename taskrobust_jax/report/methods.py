@@ -32,6 +32,7 @@ class Method:
 
 def of_runs(runs: Sequence[Run]) -> list[Method]:
   """Methods of pre-training runs, in the order of their first run."""
+  seen = set()
 
   def describe(run):
     config = run.manifest.get("config")
@@ -40,8 +41,13 @@ def of_runs(runs: Sequence[Run]) -> list[Method]:
     for key in ("data_digest", "init_from", "references"):
       if key in run.manifest:
         settings |= flat(run.manifest[key], key)
-    if not is_finished(run):  # It is a method of its own.
+    # What is no replicate is a method of its own, and never averaged.
+    if not is_finished(run):
       settings["stopped at step"] = f"{last_step(run):.0f}"
+    place = (str(run.manifest.get("seed")), *sorted(settings.items()))
+    if place in seen:
+      settings["folder"] = run.name
+    seen.add(place)
     section = config.get("minimax")
     section = section if isinstance(section, dict) else {}
     return str(section.get("strategy", run.name)), settings

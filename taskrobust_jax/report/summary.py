@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 import dataclasses
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 
-from taskrobust_jax.report import statistics
+from taskrobust_jax.report import pairs, statistics
+from taskrobust_jax.report.pairs import PairedTest
 from taskrobust_jax.report.study import Scores, Study
 
 
@@ -42,29 +42,6 @@ class MethodSummary:
   normalised_worst: Estimate | None
   normalised_worst_mean: Estimate | None
   spread: float
-
-
-class PairedTest(NamedTuple):
-  """A method against the first one, over pairs of equal seeds.
-
-  Attributes:
-    method: Its name.
-    of: What is compared: a cell's name, "worst task", "mean".
-    difference: Mean over pairs, the method minus the first; NaN without any.
-    num_pairs: Pairs of equal seeds.
-    num_units: What the test counts: pre-training seeds, whose pairs are
-      averaged; pairs if there is one such seed.
-    p_value: Of the paired t-test.
-    corrected: By Holm, over all tests of the report.
-  """
-
-  method: str
-  of: str
-  difference: float
-  num_pairs: int
-  num_units: int
-  p_value: float
-  corrected: float
 
 
 def summarise(study: Study, scores: Scores) -> MethodSummary:
@@ -108,32 +85,20 @@ def summarise(study: Study, scores: Scores) -> MethodSummary:
 def paired_tests(study: Study) -> list[PairedTest]:
   """Every method against the first one; random initialisations stand apart."""
   trained = [s for s in study.scores if not s.method.is_random]
-  rows = []
+  names = [*(cell.name for cell in study.cells), pairs.WORST, pairs.MEAN]
+  tests = []
   for other in trained[1:]:
     common = [r for r in trained[0].replicates if r in other.replicates]
     ours, theirs = (
       _columns(s.values[[s.replicates.index(r) for r in common]])
       for s in (other, trained[0])
     )
-    names = [*(cell.name for cell in study.cells), "worst task", "mean"]
     units = _of_groups(ours - theirs, [r.pretrained for r in common])
-    for name, differences in zip(names, units.T, strict=True):
-      rows.append(
-        PairedTest(
-          other.method.name,
-          name,
-          float(differences.mean()) if len(differences) else float("nan"),
-          len(common),
-          len(differences),
-          statistics.paired_p_value(differences),
-          float("nan"),
-        )
-      )
-  corrected = statistics.holm([test.p_value for test in rows])
-  return [
-    test._replace(corrected=float(p))
-    for test, p in zip(rows, corrected, strict=True)
-  ]
+    tests += [
+      pairs.test_of(other.method.name, name, differences, len(common))
+      for name, differences in zip(names, units.T, strict=True)
+    ]
+  return pairs.corrected(tests)
 
 
 def _of_groups(values: np.ndarray, groups: list) -> np.ndarray:
@@ -214,36 +179,7 @@ def _budget(scores: Scores) -> str:
   )
 
 
-def findings(study: Study, tests: list[PairedTest]) -> list[str]:
+def findings(study: Study, tests: Sequence[PairedTest]) -> list[str]:
   """The answer in words: how each method compares with the first."""
   trained = [s.method.name for s in study.scores if not s.method.is_random]
-  lines = []
-  for name, rows in itertools.groupby(tests, key=lambda test: test.method):
-    rows = list(rows)
-    told = []
-    for test in rows:
-      if test.of in ("worst task", "mean"):
-        told.append(_finding(test))
-    single = [
-      f"{test.of} {test.difference:+.3f}"
-      for test in rows
-      if test.of not in ("worst task", "mean") and test.corrected < 0.05
-    ]
-    tail = f" Single tasks that differ: {', '.join(single)}." if single else ""
-    lines.append(f"{name} against {trained[0]}: {'; '.join(told)}.{tail}")
-  return lines
-
-
-def _finding(test: PairedTest) -> str:
-  if not np.isfinite(test.corrected):
-    why = "too few pairs" if test.num_units < 2 else "all pairs differ alike"
-    return f"{test.of} not tested ({why})"
-  what = f"{test.of} {test.difference:+.3f}"
-  if test.corrected < 0.05:
-    word = "higher" if test.difference > 0 else "lower"
-    return f"{what}, {word} (p {_p(test.corrected)})"
-  return f"{what}, no difference found (p {_p(test.corrected)})"
-
-
-def _p(value: float) -> str:
-  return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+  return pairs.findings(trained[0], tests) if tests else []

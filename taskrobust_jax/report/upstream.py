@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from taskrobust_jax.report import curves, figures, statistics
+from taskrobust_jax.report import curves, figures, pairs, statistics
 from taskrobust_jax.report.methods import Method, is_finished, last_step
 from taskrobust_jax.report.page import Picture, Section
 from taskrobust_jax.report.read import Run
@@ -14,6 +14,15 @@ from taskrobust_jax.report.settings import differing
 from taskrobust_jax.report.tables import Comparison, Table
 
 _FEW = 4  # Runs that one picture can tell apart by the style of their lines.
+_MUST_BE_EQUAL = {
+  "num_steps": "budgets",
+  "batch_size": "budgets",
+  "evaluation.every": "selection",
+  "evaluation.max_rows": "selection",
+  "evaluation.patience": "selection",
+  "checkpoint.every": "selection",
+  "data_digest": "data",
+}
 
 
 def section(
@@ -43,7 +52,7 @@ def section(
       "Held-out losses and task weights: the mean over a method's runs, from "
       "the lowest to the highest."
     )
-    blocks = [_losses(methods), _weights(methods)]
+    blocks = [_losses(methods), *_tests(methods), _weights(methods)]
   return Section(
     "Pre-training",
     [f"Tasks: {', '.join(runs[0].task_names)}.", Picture(figure, name, caption)]
@@ -62,28 +71,10 @@ def warnings(methods: Sequence[Method]) -> list[str]:
   for run in (run for method in methods for run in method.runs):
     if not is_finished(run):
       lines.append(f"{run.path} is not finished: step {last_step(run):.0f}.")
-  for what, keys in (
-    ("budgets", ("num_steps", "batch_size")),
-    (
-      "selection",
-      (
-        "evaluation.every",
-        "evaluation.max_rows",
-        "evaluation.patience",
-        "checkpoint.every",
-      ),
-    ),
-    ("data", ("data_digest",)),
-  ):
-    for key, seen in differing([m.settings for m in methods]).items():
-      if key in keys:
-        lines.append(
-          f"Unequal {what}: {key} is "
-          + "; ".join(
-            f"{s:.12} ({m.name})" for s, m in zip(seen, methods, strict=True)
-          )
-          + "."
-        )
+  for key, seen in differing([m.settings for m in methods]).items():
+    if what := _MUST_BE_EQUAL.get(key):
+      told = [f"{s:.12} ({m.name})" for s, m in zip(seen, methods, strict=True)]
+      lines.append(f"Unequal {what}: {key} is {'; '.join(told)}.")
   return lines
 
 
@@ -106,25 +97,56 @@ def values(groups: Iterable[Sequence[Run]]) -> list[dict[str, Any]]:
   ]
 
 
-def _losses(methods: Sequence[Method]) -> Table:
-  tasks = methods[0].runs[0].task_names
-  keys = [
+def _keys(tasks: Sequence[str]) -> list[tuple[str, str]]:
+  """(name, key of metrics.jsonl) of all that is compared."""
+  return [
     *((task, f"eval/loss/{task}") for task in tasks),
-    ("worst task", "eval/worst_task_loss"),
-    ("mean of tasks", "eval/mean_task_loss"),
+    (pairs.WORST, "eval/worst_task_loss"),
+    (pairs.MEAN, "eval/mean_task_loss"),
   ]
+
+
+def _losses(methods: Sequence[Method]) -> Table:
   return _table(
     "Last held-out loss, lower is better: mean and 95 % interval over seeds",
     methods,
-    keys,
+    _keys(methods[0].runs[0].task_names),
     lambda run, key: run.last(key),
     best=min,
   )
 
 
+def _tests(methods: Sequence[Method]) -> list:
+  """Methods against the first one, over equal seeds."""
+  first, *others = methods
+  keys = _keys(first.runs[0].task_names)
+  tests = []
+  for other in others:
+    ours, theirs = (
+      {str(run.manifest.get("seed")): run for run in method.runs}
+      for method in (other, first)
+    )
+    common = [seed for seed in theirs if seed in ours]
+    for name, key in keys:
+      differences = np.array(
+        [ours[seed].last(key) - theirs[seed].last(key) for seed in common]
+      )
+      differences = differences[np.isfinite(differences)]
+      tests.append(pairs.test_of(other.name, name, differences, len(common)))
+  if not tests:
+    return []
+  tests = pairs.corrected(tests)
+  return [
+    pairs.findings(first.name, tests),
+    pairs.table(first.name, tests),
+    "Losses: lower is better. p is of the two-sided paired t-test over seeds, "
+    "with Holm's correction for all tests of this table. A p above 0.05 is no "
+    "proof that methods are equal.",
+  ]
+
+
 def _weights(methods: Sequence[Method]) -> Table:
   tasks = methods[0].runs[0].task_names
-
   return _table(
     "Task weights, mean over training",
     methods,

@@ -13,10 +13,8 @@ import numpy as np
 
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.heads import MaskedLanguageHead
-from taskrobust_jax.models.multimae import MultiMae
 from taskrobust_jax.train import (
   mae_names,
   public_bert,
@@ -24,6 +22,7 @@ from taskrobust_jax.train import (
   safetensors_file,
   suites,
 )
+from taskrobust_jax.train.loaded import model_of
 
 FORMS = ("hf_bert", "hf_mae", "mae")
 _KINDS = {"hf_bert": "bert", "hf_mae": "mae", "mae": "mae"}
@@ -70,10 +69,9 @@ def read(form: str, folder: pathlib.Path) -> Weights:
     config = _read_json(folder / _CONFIG)
   public = public_bert if form == "hf_bert" else public_mae
   options = public.options_of(config, folder / _CONFIG)
-  init = _initialiser(_KINDS[form], options)
-  shapes = flat(jax.eval_shape(init, jax.random.key(0)))
-  shapes = {path: leaf.shape for path, leaf in shapes.items()}
   model = {"kind": _KINDS[form], "options": options}
+  ours = jax.eval_shape(model_of(model).init, jax.random.key(0))
+  shapes = {path: leaf.shape for path, leaf in flat(ours).items()}
   if form != "hf_bert":
     found = public_mae.read_arrays(arrays, shapes, options, file)
     note = (
@@ -152,14 +150,6 @@ def _new_head(options):
     )
   )
   return jax.device_get(init(jax.random.key(0)))
-
-
-def _initialiser(kind, options):
-  if kind == "bert":
-    bert = suites.bert_options(**options)
-    return functional(lambda rngs: Bert(bert, rngs))[0]
-  mae = suites.mae_options(**options)
-  return functional(lambda rngs: MultiMae(mae, rngs))[0]
 
 
 def _refuse_pickles(folder: pathlib.Path) -> None:

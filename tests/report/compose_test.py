@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from taskrobust_jax.errors import InputError
@@ -106,7 +107,22 @@ def test_replicates_are_averaged_by_method(write_run):
   nouns = tables[0].rows[0]
   assert nouns == ["nouns", "5.000 [4.000, 6.000]", "3.000 [3.000, 3.000]"]
   assert tables[0].best[0] == {2}
+  # Nouns differ by 1, 2, 3: t = 2 sqrt(3), 2 degrees of freedom; 4 tests.
+  p_value = 1 - np.sqrt(12 / 14)
+  assert tables[1].rows[0] == [
+    *("cvar: nouns", "-2.000", "3", "3", f"{p_value:.3f}"),
+    *(f"{4 * p_value:.3f}", "no difference found"),
+  ]
+  (finding,) = [b for b in of_title(report, "Pre-training") if type(b) is list]
+  assert finding[0].startswith("cvar against uniform: worst task -2.000, no")
   assert report.values["warnings"] == []
+
+
+def test_two_runs_of_one_seed_are_no_replicates(write_run):
+  ones = [[2, 1], [1, 1]]
+  report = make_report([write_run(name, ones, ones) for name in "ab"])
+  methods = [run["method"] for run in report.values["runs"]]
+  assert methods == ["uniform", "uniform folder=b"]
 
 
 def test_unequal_runs_are_warned_of(write_run):

@@ -14,10 +14,8 @@ import jax
 import numpy as np
 import pytest
 
-from taskrobust_jax.models.functional import functional
-from taskrobust_jax.models.multimae import MultiMae
 from taskrobust_jax.models.patches import to_patches
-from taskrobust_jax.train import public, safetensors_file, suites
+from taskrobust_jax.train import public, safetensors_file
 from taskrobust_jax.train.loaded import model_of
 
 PYTHON = os.environ.get("TASKROBUST_REFERENCE_PYTHON")
@@ -65,14 +63,13 @@ def test_bert(folder):
 def test_mae(folder):
   given = safetensors_file.read(folder / "mae.safetensors")
   weights = public.read("hf_mae", folder / "mae")
-  options = suites.mae_options(**weights.model["options"])
-  apply = functional(lambda rngs: MultiMae(options, rngs))[1]
+  model = model_of(weights.model)
   pictures = given["pictures"].transpose(0, 2, 3, 1)
   patches = {"rgb": to_patches(pictures, 4)}
   order = given["order"].astype(np.int32)
-  encoded = apply(weights.params, patches, order[:, :4], method="encode")
+  encoded = model.encode(weights.params, patches, order[:, :4])
   np.testing.assert_allclose(encoded, given["encoded"], atol=1e-4)
-  predicted = apply(weights.params, patches, order, 4)
+  predicted = model.apply(weights.params, patches, order, 4)
   np.testing.assert_allclose(predicted["rgb"], given["logits"], atol=1e-4)
 
 

@@ -8,6 +8,7 @@ from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.patches import sine_cosine_positions
 from taskrobust_jax.train import mae_names, public, safetensors_file, suites
+from taskrobust_jax.train.loaded import model_of
 
 VOCABULARY = [*vocabulary.SPECIAL_TOKENS, "the", "dog", "##s"]
 BERT = {
@@ -316,7 +317,7 @@ def test_every_array_of_ours_is_filled(bert, tmp_path):
   mae = write(tmp_path / "mae", mae_arrays(), None)
   for form, folder in (("hf_bert", bert), ("mae", mae)):
     weights = public.read(form, folder)
-    init = public._initialiser(weights.model["kind"], weights.model["options"])
+    init = model_of(weights.model).init
     expected = jax.eval_shape(init, jax.random.key(0))
     shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), expected)
     found = jax.tree.map(lambda x: (x.shape, str(x.dtype)), weights.params)
