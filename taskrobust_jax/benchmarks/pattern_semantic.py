@@ -32,6 +32,7 @@ _OUT = flags.DEFINE_string(
 
 SEEDS = (0, 1, 2)
 SCENES_OF_PROBE = 1024  # Of the training scenes, at most.
+ROWS_AT_ONCE = 128
 RIDGE = 1e-3
 LAST_STEPS = 50  # Whose mean loss is a reference.
 UNTRAINED = "untrained"
@@ -147,6 +148,7 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
   initial = jax.jit(lambda seed: state.initial_state(init_params, tx, seed))
   step = jax.jit(lambda seed, *rest: make_train_step(suite, tx, seed)(*rest))
   scenes = dataset.split("train")
+  encode = encoder(suite, len(dataset.info.class_names))
 
   def pretrain(seed: int, is_trained: bool = True) -> dict[str, Any]:
     began, told = time.process_time(), []
@@ -155,7 +157,7 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
     for index in range(config.num_steps if is_trained else 0):
       now, metrics = step(seed, now, scenes.read(order.rows(index)))
       told.append((metrics.losses, metrics.task_weights))
-    found = probe(suite, now.params, dataset)
+    found = probe(encode, now.params, dataset)
     if told:
       losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
       by_task = lambda values: dict(zip(names, values.tolist(), strict=True))
@@ -166,11 +168,11 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
   return pretrain
 
 
-def probe(suite, params, dataset) -> dict[str, float]:
+def probe(encode, params, dataset) -> dict[str, float]:
   """What linear maps find in a frozen encoder.
 
   Args:
-    suite: Of the run.
+    encode: From `encoder`.
     params: Of the model.
     dataset: Its scenes.
 
@@ -183,9 +185,7 @@ def probe(suite, params, dataset) -> dict[str, float]:
   train = scenes.read(range(min(SCENES_OF_PROBE, len(scenes))))
   test = dataset.split("eval").values
   num_classes = len(dataset.info.class_names)
-  features, (labels, normals) = tokens_and_targets(
-    suite, params, train, num_classes
-  )
+  features, labels, normals = encode(params, train)
   mean, deviation = features.mean(0), features.std(0) + 1e-6
 
   def standard(features):
@@ -199,9 +199,7 @@ def probe(suite, params, dataset) -> dict[str, float]:
     features.T @ np.append(one_hot, normals, 1) / len(features),
   )
 
-  features, (labels, normals) = tokens_and_targets(
-    suite, params, test, num_classes
-  )
+  features, labels, normals = encode(params, test)
   found = standard(features) @ maps
   width = one_hot.shape[1]
   classes = found[:, :width].reshape(*labels.shape, num_classes).argmax(-1)
@@ -220,10 +218,10 @@ def probe(suite, params, dataset) -> dict[str, float]:
   }
 
 
-def tokens_and_targets(suite, params, rows, num_classes: int):
-  """(tokens [B N, D], (classes [B N, P], normals [B N, P'])) of whole pictures.
+def encoder(suite, num_classes: int) -> Callable[..., list[np.ndarray]]:
+  """Makes (params, rows) -> tokens, classes, normals of whole pictures.
 
-  The targets are the pre-training's own.
+  Each is [B N, values]; the targets are the pre-training's own.
   """
   import jax
   import jax.numpy as jnp
@@ -243,12 +241,15 @@ def tokens_and_targets(suite, params, rows, num_classes: int):
     ]
     return [x.reshape(-1, x.shape[-1]) for x in (tokens[:, 1:], *targets)]
 
-  parts = []
-  for first in range(0, len(rows["rgb"]), 128):
-    batch = {name: x[first : first + 128] for name, x in rows.items()}
-    parts.append(jax.device_get(run(params, batch)))
-  tokens, *targets = map(np.concatenate, zip(*parts, strict=True))
-  return tokens.astype(np.float64), targets
+  def run_all(params, rows):
+    parts = []
+    for first in range(0, len(rows["rgb"]), ROWS_AT_ONCE):
+      last = first + ROWS_AT_ONCE
+      batch = {name: x[first:last] for name, x in rows.items()}
+      parts.append(jax.device_get(run(params, batch)))
+    return [np.concatenate(x) for x in zip(*parts, strict=True)]
+
+  return run_all
 
 
 def draw(rows: list[dict[str, Any]], path: str) -> None:

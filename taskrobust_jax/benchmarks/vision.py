@@ -39,7 +39,7 @@ PUBLIC_GROWTH = {2: 1.24, 3: 1.76, 4: 2.0}
 # name: size, pixels, rows, visible patches of three modalities, Ks, rounds.
 CASES = {
   "tiny/96": ("tiny", 96, 8, 18, (1, 2, 3, 4), 11),
-  "base/224": ("base", 224, 2, 98, (1, 4), 5),
+  "base/224": ("base", 224, 2, 98, (1, 4), 3),
 }
 
 

@@ -38,7 +38,8 @@ def test_a_probe_finds_what_is_there_and_no_more():
   )
 
   def probe(knows):
-    return pattern_semantic.probe(Oracle(knows), None, dataset)
+    encode = pattern_semantic.encoder(Oracle(knows), 6)
+    return pattern_semantic.probe(encode, None, dataset)
 
   best, worst = probe(1.0), probe(0.0)
   assert best["miou"] > 0.99

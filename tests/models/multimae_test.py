@@ -13,6 +13,7 @@ from taskrobust_jax.models import multimae, patches
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.multimae import MultiMae, MultiMaeOptions
 from taskrobust_jax.models.transformer import TransformerOptions
+from tests.models.random_params import random_params
 
 GRID = (3, 4)
 N = 12
@@ -33,16 +34,14 @@ def layers(num_layers, width):
   )
 
 
-OPTIONS = MultiMaeOptions(GRID, INPUTS, OUTPUTS, layers(2, 16), layers(1, 8))
+OPTIONS = MultiMaeOptions(GRID, INPUTS, OUTPUTS, layers(1, 16), layers(1, 8))
 
 
 @functools.cache
 def model(**changes):
   options = dataclasses.replace(OPTIONS, **{**changes})
   init, apply = functional(lambda rngs: MultiMae(options, rngs))
-  params = init(jax.random.key(0))
-  # Far from the start, where all is nearly 0.
-  params = jax.tree.map(lambda x: 8 * x, params)
+  params = random_params(init)
   run = jax.jit(lambda params, *rows: apply(params, *rows, V))
   return params, apply, run
 

@@ -15,6 +15,7 @@ from taskrobust_jax.tasks import modalities
 from taskrobust_jax.tasks.masked_image import MaskedImage
 from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train import sharding
+from tests.models.random_params import random_params
 from tests.tasks.modalities_test import NUM_CLASSES, PATCH, SIZE, batch_of
 
 ALL = ("rgb", "hog", "edges", "depth", "normals", "semseg")
@@ -35,7 +36,26 @@ def made(inputs=("rgb", "depth"), outputs=ALL, num_visible=3):
   )
   init, apply = functional(lambda rngs: MultiMae(options, rngs))
   suite = MaskedImage(apply, KINDS, inputs, outputs, SIZE, PATCH, num_visible)
-  return jax.jit(init)(jax.random.key(0)), suite
+  return random_params(init), suite
+
+
+@functools.cache
+def looked_at(*arguments):
+  """(order, predicted, targets, losses, sums) of a batch, in one program."""
+  _, suite = made(*arguments)
+
+  @jax.jit
+  def run(params, batch):
+    order = suite.draw_order(batch, KEY)
+    predicted = suite.apply(params, suite.show(batch), order, suite.num_visible)
+    targets = {k: KINDS[k].target(batch, PATCH) for k in suite.task_names}
+    losses = {
+      k: KINDS[k].loss(predicted[k], v.values) for k, v in targets.items()
+    }
+    sums = suite.per_task_sums(params, batch, KEY)
+    return order, predicted, targets, losses, sums
+
+  return lambda *given: jax.device_get(run(*given))
 
 
 @functools.cache
@@ -51,56 +71,50 @@ def test_it_is_a_suite():
 
 
 def test_losses_are_means_over_hidden_known_values():
-  params, suite = made()
+  params, _ = made()
   batch = batch_of(4)
   losses, counts = losses_of()(params, batch, KEY)
-  order = suite.draw_order(batch, KEY)
-  predicted = suite.apply(params, suite.show(batch), order, 3)
-  visible = np.asarray(order)[:, :3]
+  order, _, targets, all_losses, _ = looked_at()(params, batch)
+  visible = order[:, :3]
   hidden = {
     "rgb": [[n not in row for n in range(4)] for row in visible],
     "depth": [[n + 4 not in row for n in range(4)] for row in visible],
   }
   for k, name in enumerate(ALL):
-    target = KINDS[name].target(batch, PATCH)
     # What is no input is judged where the first input is hidden.
     own = np.array(hidden.get(name, hidden["rgb"]))[..., None]
-    counted = np.asarray(target.is_known) & own
-    found = np.asarray(KINDS[name].loss(predicted[name], target.values))
+    counted = targets[name].is_known & own
     np.testing.assert_allclose(counts[k], counted.sum())
-    np.testing.assert_allclose(losses[k], found[counted].mean(), rtol=1e-4)
+    np.testing.assert_allclose(
+      losses[k], all_losses[name][counted].mean(), rtol=1e-4
+    )
 
 
 def test_accuracy_is_told_of_classes_alone():
-  params, suite = made()
+  params, _ = made()
   batch = batch_of(4)
-  sums = jax.jit(suite.per_task_sums)(params, batch, KEY)
+  order, predicted, targets, _, sums = looked_at()(params, batch)
   losses, counts = losses_of()(params, batch, KEY)
   np.testing.assert_allclose(sums.loss / sums.count, losses, rtol=1e-6)
   np.testing.assert_array_equal(sums.count, counts)
   is_told = np.isfinite(sums.correct)
   assert [name for name, x in zip(ALL, is_told) if x] == ["semseg"]
-  order = suite.draw_order(batch, KEY)
-  logits = suite.apply(params, suite.show(batch), order, 3)["semseg"]
-  classes = np.asarray(logits).reshape(4, 4, -1, NUM_CLASSES).argmax(-1)
-  target = KINDS["semseg"].target(batch, PATCH)
-  counted = (
-    np.asarray(target.is_known)
-    & np.asarray(suite.is_hidden(order)["rgb"])[..., None]
+  classes = predicted["semseg"].reshape(4, 4, -1, NUM_CLASSES).argmax(-1)
+  target = targets["semseg"]
+  is_hidden = np.array(
+    [[n not in row for n in range(4)] for row in order[:, :3]]
   )
-  right = (classes == target.values) & counted
+  right = (classes == target.values) & target.is_known & is_hidden[..., None]
   assert sums.correct[-1] == right.sum() > 0
 
 
 def test_the_loss_of_mae():
   """Mean over hidden patches of the mean squared error of a patch."""
-  params, suite = made(("rgb",), ("rgb",), 1)
+  params, _ = made(("rgb",), ("rgb",), 1)
   batch = batch_of(3)
   (loss,), (count,) = losses_of(("rgb",), ("rgb",), 1)(params, batch, KEY)
-  order = suite.draw_order(batch, KEY)
-  predicted = np.asarray(
-    suite.apply(params, suite.show(batch), order, 1)["rgb"]
-  )
+  order, predicted, *_ = looked_at(("rgb",), ("rgb",), 1)(params, batch)
+  predicted = predicted["rgb"]
   rgb = batch["rgb"] / 255.0
   total, num = 0.0, 0
   for row, n in np.ndindex(3, 4):
