@@ -79,8 +79,10 @@ def topology(name: str, num_slices: int = 1) -> Topology:
     )
   from jax.experimental import topologies
 
-  # It would ask Google's metadata server where it runs.
+  # It would ask Google's metadata server where it runs, and let no other
+  # process load it, such as a run.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+  os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
   try:
     devices = topologies.get_topology_desc(
       platform="tpu",
