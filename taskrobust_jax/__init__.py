@@ -12,3 +12,14 @@ Shape letters used in every docstring:
   V  vocabulary
   M  predictions a row (masked positions)
 """
+
+
+def load(place):
+  """Opens a pre-trained model: see `taskrobust_jax.train.loaded.load`.
+
+  bert = taskrobust_jax.load("runs/quickstart/minimax")
+  """
+  # Here, so that the package alone imports nothing.
+  from taskrobust_jax.train import loaded
+
+  return loaded.load(place)

@@ -108,7 +108,6 @@ def masked_autoencoder(
   inputs: tuple[str, ...],
   outputs: tuple[str, ...],
   decoder: tuple[int, int, int] = (2, 256, 8),
-  data: dict[str, Any],
 ) -> ConfigDict:
   """A multi-modal masked autoencoder, in MultiMAE's published settings.
 
@@ -123,8 +122,6 @@ def masked_autoencoder(
     inputs: Modalities that are shown.
     outputs: Modalities that are recovered, a task each.
     decoder: Layers, width, heads of each decoder.
-    data: Its section: `sources`, `if_bad`, `image_size`, `train_rows`,
-      `eval_rows` (both of scenes), `crop_scale`, `flip`.
 
   Returns:
     Every key that `train/build.py` reads.
@@ -139,7 +136,23 @@ def masked_autoencoder(
   shapes = {"encoder": VIT_SIZES[size], "decoder": decoder}
   return _config(
     minimax_section,
-    data=data,
+    data={
+      "sources": ("scenes",),  # See data/image_sources.py.
+      "image_size": 224,
+      "train_rows": 100_000,  # Of scenes.
+      "eval_rows": 1_000,
+      "if_bad": "fail",  # Or skip: pictures that do not decode.
+      # Of sources multimodal_folder=PATH; see data/image_folders.py.
+      "multimodal_folder": {
+        "modalities": ("rgb", "depth", "semseg"),
+        "depth_scale": 65_536.0,
+        "depth_bits": 16,
+        "class_names": (),
+        "ignored": 255,
+      },
+      "crop_scale": (0.2, 1.0),  # Of a picture's area, in training.
+      "flip": 0.5,
+    },
     tasks={
       "kind": "masked_image",
       "inputs": inputs,
@@ -168,6 +181,57 @@ def masked_autoencoder(
     eps=1e-8,
     weight_decay=0.05,
   )
+
+
+def fine_tuning(text: str) -> ConfigDict:
+  """Fine-tuning on tasks of text.
+
+  A config file takes this and says what it changes. The argument `:frozen`
+  keeps the encoder as it is and trains heads on its features.
+
+  Args:
+    text: What stands after the colon of `--config`.
+
+  Returns:
+    Every key that `finetune` reads.
+  """
+  if text not in ("", "frozen"):
+    raise InputError(f"config argument {text!r} is not known; frozen is")
+  is_frozen = text == "frozen"
+  return ConfigDict(
+    {
+      "mode": text or "full",
+      "batch_size": 32,
+      "num_epochs": 30.0 if is_frozen else 3.0,
+      "least_steps": 1_000 if is_frozen else 100,  # With few examples.
+      "max_length": 128,  # Of rows, if the model takes so many.
+      "model": {"dropout_rate": 0.1, "dtype": "float32"},
+      "optimizer": {
+        "learning_rate": 1e-3 if is_frozen else 5e-5,
+        "warmup_share": 0.06,  # Of the steps.
+        "schedule": "linear",
+        "b1": 0.9,
+        "b2": 0.999,
+        "eps": 1e-6,
+        "weight_decay": 0.01,
+        "clip_norm": 1.0,
+      },
+      "evaluation": {
+        "times": 4,  # Evenly spaced; the last one is at the end.
+        # Of the dev rows, to select a step by; the others judge it. 0: the last
+        # step, judged by all.
+        "select_share": 0.5,
+        "max_rows": 0,  # Dev rows that are drawn; 0: all.
+        "batch_size": 256,
+      },
+      # The task `tagging`: files of CoNLL-U.
+      "tagging": {"train_path": "", "eval_path": ""},
+      # Tasks of your own: name -> {train_path, eval_path: tab-separated files;
+      # first, second, label: columns, second may be ""; classes: the labels, ()
+      # for numbers; scores: see transfer/objectives.py}.
+      "tables": {},
+    }
+  ).lock()
 
 
 def _config(

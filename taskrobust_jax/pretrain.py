@@ -3,12 +3,14 @@ r"""Pre-trains a model; a run that was stopped goes on where it was saved.
   python -m taskrobust_jax.pretrain --config=configs/x.py \
     --data_dir=DIR --workdir=DIR
 
+`--init_from=FOLDER` starts from the params of another run (FOLDER@STEP for one
+of its checkpoints) or from converted weights, with a new optimizer, at step 0.
 `data_dir` is what `prepare` wrote for the same config; the scenes of
 configs/multimae_smoke.py are made as they are read and need none. `workdir`
-receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/ and
-checkpoints/. Compiled programs are kept in JAX_COMPILATION_CACHE_DIR, by
-default ~/.cache/taskrobust_jax. Exit codes: 0 done, 1 fault, 2 bad input, 75
-preempted and saved, 130 interrupted.
+receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/, checkpoints/,
+and of a model of text model.json and tokenizer.json. Compiled programs are kept
+in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit codes: 0
+done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
 import json
@@ -20,9 +22,10 @@ import jax
 from ml_collections import config_flags
 
 from taskrobust_jax import pod, program
-from taskrobust_jax.train import datasets, loop, profile
+from taskrobust_jax.train import datasets, loaded, loop, profile
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
+from taskrobust_jax.train.start import check_tokenizer, make_start
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
@@ -33,6 +36,11 @@ _RESTORE_STEP = flags.DEFINE_integer(
   "Go on from this checkpoint and no other, which is refused if it is damaged; "
   "newer ones are set aside. By default: the newest whole one.",
   lower_bound=0,
+)
+_INIT_FROM = flags.DEFINE_string(
+  "init_from",
+  "",
+  "A run's folder or converted weights, whose params a new run begins with.",
 )
 _POD = flags.DEFINE_string(
   "pod",
@@ -64,16 +72,25 @@ def main() -> int:
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
   with pod.joined(place, _POD_TIMEOUT.value) as agree:
     dataset = datasets.open_dataset(config, _DATA_DIR.value)
+    start = None
+    if _INIT_FROM.value:
+      found = loaded.load(_INIT_FROM.value)
+      if found.tokenizer and config.tasks.kind == "masked_language":
+        file = dataset.tokenizer_file()
+        check_tokenizer(_INIT_FROM.value, found.tokenizer, file)
+      start = make_start(_INIT_FROM.value, found.params, found.info)
     agree(
       {
         "config": json.loads(config.to_json()),
         "data_digest": dataset.info.digest,
         "workdir": _WORKDIR.value,
         "restore_step": _RESTORE_STEP.value,
+        "init_from": start and start.identity,
       }
     )
-    experiment = build(config, dataset)
+    experiment = build(config, dataset, start=start)
     with RunFolder(_WORKDIR.value, experiment) as folder:
+      loaded.describe(folder.path, config, dataset)
       code = loop.train(experiment, folder, _RESTORE_STEP.value, profile_steps)
     print(f"wrote {folder.path}")
   return code

@@ -21,19 +21,14 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results/minimax_overhead.json", "Where the JSON goes."
-)
-_ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=51)
-
 NUM_TASKS = (1, 2, 4, 8, 16, 64)
 NUM_ROWS = 64
-LENGTH = 64
+LENGTH = 32
 VOCABULARY_SIZE = 2048
 WIDTH = 128
 
 
-def main() -> None:
+def main(out: str, rounds: int) -> None:
   """Prints a row for each K, then one for each strategy; writes them all."""
   measure.use_one_thread()
   rows = []
@@ -42,12 +37,12 @@ def main() -> None:
     "step",
     flush=True,
   )
-  for name, numbers, rounds in (
-    ("mirror_ascent", NUM_TASKS, _ROUNDS.value),
-    ("gradnorm", (4, 16, 64), _ROUNDS.value // 3),
+  for name, numbers, pairs in (
+    ("mirror_ascent", NUM_TASKS, rounds),
+    ("gradnorm", (4, 16, 64), rounds // 3),
   ):
     for num_tasks in numbers:
-      row = compare(num_tasks, rounds, name)
+      row = compare(num_tasks, pairs, name)
       rows.append(row)
       print(
         f"{row['num_tasks']:>3}  {name:<14} {row['flops']:.6f}"
@@ -59,7 +54,7 @@ def main() -> None:
     {row["num_tasks"]: row["base_seconds"] for row in rows}
   )
   measure.write(
-    _OUT.value,
+    out,
     rows,
     update_shares=shares,
     rows_a_step=NUM_ROWS,
@@ -130,9 +125,15 @@ def compare(
   num_tasks: int, rounds: int, strategy: str = "mirror_ascent"
 ) -> dict[str, Any]:
   """Ratios minimax / plain averaging for one K and one strategy."""
+  return compare_steps(problem(num_tasks), rounds, strategy)
+
+
+def compare_steps(
+  work: Any, rounds: int, strategy: str = "mirror_ascent"
+) -> dict[str, Any]:
+  """The same for any `models.Workload`."""
   from taskrobust_jax.benchmarks import models
 
-  work = problem(num_tasks)
   compiled, run = models.compiled_step(
     *models.minimax_step(work.suite, strategy), work
   )
@@ -140,7 +141,7 @@ def compare(
   cost, base_cost = compiled.cost_analysis(), base.cost_analysis()
   ratio = measure.paired_ratio(run, run_base, rounds)
   return {
-    "num_tasks": num_tasks,
+    "num_tasks": len(work.suite.task_names),
     "strategy": strategy,
     "flops": cost["flops"] / base_cost["flops"],
     "bytes": cost["bytes accessed"] / base_cost["bytes accessed"],
@@ -190,4 +191,8 @@ def problem(num_tasks: int):
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results/minimax_overhead.json", "Where the JSON goes."
+  )
+  _ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=51)
+  program.run(lambda: main(_OUT.value, _ROUNDS.value))

@@ -11,17 +11,15 @@ import dataclasses
 import difflib
 import functools
 import glob
-import gzip
 import itertools
-import lzma
 import os
 import re
 import sysconfig
 import warnings
-import zlib
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import conllu, tfds_text
+from taskrobust_jax.data.lines import read_lines
 
 SOURCES = ("python_docs", "text_files", "conllu")
 
@@ -132,29 +130,6 @@ def find_files(source: str, path: str, text_feature: str = "text") -> list[str]:
   return files
 
 
-def _lines(file: str) -> Iterator[str]:
-  """Yields a file's lines without their ends; .gz and .xz are unpacked."""
-  opener = {".gz": gzip.open, ".xz": lzma.open}.get(
-    os.path.splitext(file)[1].lower(), open
-  )
-  offset = 0
-  try:
-    with opener(file, "rb") as stream:
-      for line in stream:
-        try:
-          text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-          raise errors.InputError(
-            f"{file}: byte {offset + error.start} (of the unpacked text) is "
-            f"{line[error.start]:#04x}, which is not UTF-8 ({error.reason})"
-          ) from error
-        # Only the first line of a file can carry a byte order mark.
-        yield (text if offset else text.removeprefix("\ufeff")).rstrip("\r\n")
-        offset += len(line)
-  except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-    raise errors.InputError(f"{file}: cannot be read: {error}") from error
-
-
 def _paragraphs(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
   """Yields (number of the first line, lines) of every paragraph.
 
@@ -205,12 +180,12 @@ def _passages(
 
 
 def _text_file(file: str) -> Iterator[Document]:
-  blocks = _paragraphs(_lines(file))
+  blocks = _paragraphs(read_lines(file))
   return _passages(file, ((number, _join(block)) for number, block in blocks))
 
 
 def _conllu_file(file: str) -> Iterator[Document]:
-  for line, text, *words in conllu.documents(file, _lines(file)):
+  for line, text, *words in conllu.documents(file, read_lines(file)):
     yield Document(text, f"{file}:{line}", *words)
 
 

@@ -5,7 +5,7 @@ tfrecord) with it. Nothing is ever downloaded here: without the data an error
 names the folder and the command.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import importlib.util
 import os
 import re
@@ -48,6 +48,25 @@ def documents(name: str, split: str, feature: str) -> Iterator[tuple[str, str]]:
     lines = (" ".join(line.split()) for line in _BREAKS.split(characters))
     kept = (line for line in lines if line and not _MARKER.fullmatch(line))
     yield "\n".join(kept), place
+
+
+def examples(
+  name: str, split: str, features: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+  """Yields the examples of a split, in order, as TFDS decodes them.
+
+  Args:
+    name: a dataset.
+    split: a split.
+    features: those that must be texts.
+
+  Raises:
+    InputError: as `documents`.
+  """
+  builder = _builder(name)
+  for feature in features:
+    _check(builder, name, split, feature)
+  yield from _examples(builder, split)
 
 
 def find_files(name: str, split: str, feature: str) -> list[str]:

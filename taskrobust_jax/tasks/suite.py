@@ -12,7 +12,7 @@ class TaskSuite(Protocol):
 
   A suite may also have `per_task_sums(params, batch, rng) -> TaskSums`, which
   evaluation then uses instead: there every row may serve all tasks, and
-  accuracies are known.
+  accuracies are known where they have a meaning.
 
   A suite may also have `uses_task_weights`, a bool. If it is true, the step
   calls `per_task_losses(params, batch, rng, task_weights)` with the adversary's
@@ -80,7 +80,8 @@ class TaskSums(NamedTuple):
 
   Attributes:
     loss: [K] f32.
-    correct: [K] f32, targets predicted right.
+    correct: [K] f32, targets predicted right; NaN for a task whose targets are
+      no classes.
     count: [K] f32, targets.
   """
 

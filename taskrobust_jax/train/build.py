@@ -28,6 +28,7 @@ from taskrobust_jax.train import (
 )
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.event_files import check_writer
+from taskrobust_jax.train.start import Start
 from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
@@ -104,6 +105,7 @@ def build(
   suite: TaskSuite | None = None,
   init_params: Callable[[jax.Array], Any] | None = None,
   devices: Sequence[jax.Device] | None = None,
+  start: Start | None = None,
 ) -> Experiment:
   """Makes the objects of a run; every check is done before anything compiles.
 
@@ -112,14 +114,18 @@ def build(
     dataset: From `records.open_dataset`; anything with `split` and
       `info.digest` if you bring your own suite.
     suite: Your own tasks, or `None` for the config's.
-    init_params: key -> params, needed with your own suite.
+    init_params: key -> params, needed with your own suite. Arrays that it
+      holds belong into a `jax.tree_util.Partial`: others become constants of
+      the compiled program.
     devices: Those to use; all if `None`.
+    start: Params in place of new ones; the optimizer is new in any case.
 
   Returns:
     An `Experiment`.
 
   Raises:
-    InputError: If a value of the config is not legal.
+    InputError: If a value of the config is not legal, or the params to start
+      from are another model's.
   """
   change_of_step = lambda step: None
   is_own = suite is None
@@ -179,15 +185,24 @@ def build(
     held_out = (batches.load(eval_rows, rows, mesh),)
   average_decay = config.optimizer.average_decay
   averages.check_decay(average_decay)
+  if start is not None:
+    start.check(jax.eval_shape(init_params, jax.random.key(0)))
+    init_params = start.init_params
+  if not isinstance(init_params, jax.tree_util.Partial):
+    init_params = jax.tree_util.Partial(init_params)
   init = functools.partial(
-    state.initial_state, init_params, tx, config.seed, average_decay > 0
+    state.initial_state,
+    tx=tx,
+    seed=config.seed,
+    has_averages=average_decay > 0,
   )
-  shapes = jax.eval_shape(init)
+  shapes = jax.eval_shape(init, init_params)
   shardings = sharding.state_sharding(mesh, shapes)
   identity = {
     "config": identity_of(config),
     "data_digest": dataset.info.digest,
     "task_names": list(suite.task_names),
+    "init_from": start and start.identity,
   }
   if given is not None:
     identity["references"] = given.digest
@@ -221,7 +236,9 @@ def build(
     mesh=mesh,
     state_shapes=shapes,
     state_sharding=shardings,
-    init_state=jax.jit(init, out_shardings=shardings),
+    init_state=functools.partial(
+      jax.jit(init, out_shardings=shardings), init_params
+    ),
     load_batch=lambda step: batches.load(
       train_rows, rows_of_step(step), mesh, change_of_step(step)
     ),

@@ -89,7 +89,7 @@ class Progress:
     if losses:
       name = max(losses, key=losses.get)
       worst = f"worst {name} {losses[name]:.3f}"
-    left = _clock((self._num_steps - step) / rate) if rate else "?"
+    left = clock((self._num_steps - step) / rate) if rate else "?"
     print(
       f"step {step:>{len(str(self._num_steps))}}/{self._num_steps}"
       f"  loss {values['train/robust_loss']:.3f}  {worst}"
@@ -102,7 +102,7 @@ class Progress:
     }
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
   """Seconds as h:mm:ss or m:ss."""
   minutes, seconds = divmod(round(seconds), 60)
   hours, minutes = divmod(minutes, 60)

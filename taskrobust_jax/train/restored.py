@@ -43,6 +43,7 @@ def restore(
   config = config_of(manifest["config"])
   dataset = open_dataset(config, data_dir, manifest["data_digest"])
   experiment = build(config, dataset)
+  experiment.identity["init_from"] = manifest.get("init_from")
   folder = path / "checkpoints"
   if not folder.is_dir():
     raise InputError(f"{workdir} holds no checkpoint yet")

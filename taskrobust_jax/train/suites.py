@@ -1,6 +1,6 @@
 """From a config to the model and its tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -86,14 +86,75 @@ def masked_language(
     if not 0 < tasks[name] <= 1:
       raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
 
-  options = BertOptions(
+  options = bert_options(
     vocabulary_size=info.vocabulary_size,
     max_length=info.row_length,
-    transformer=_transformer("model", config.compute, **config.model),
+    compute=config.compute,
+    **config.model,
   )
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   return init_params, MaskedLanguage(
     apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
+  )
+
+
+def bert_options(
+  *,
+  vocabulary_size: int,
+  max_length: int,
+  compute: Mapping[str, Any] | None = None,
+  **model: Any,
+) -> BertOptions:
+  """Checked options of a BERT.
+
+  Args:
+    vocabulary_size: V.
+    max_length: The longest document, in pieces.
+    compute: `config.compute`, or `None` for its defaults.
+    **model: The values of `config.model`.
+
+  Raises:
+    InputError: If a value is not legal.
+  """
+  check_count("vocabulary_size", vocabulary_size)
+  check_count("max_length", max_length)
+  return BertOptions(
+    vocabulary_size, max_length, _transformer("model", compute, **model)
+  )
+
+
+def mae_options(
+  *,
+  grid: Sequence[int],
+  inputs: Mapping[str, int],
+  outputs: Mapping[str, int],
+  encoder: Mapping[str, Any],
+  decoder: Mapping[str, Any],
+  compute: Mapping[str, Any] | None = None,
+  **choices: bool,
+) -> MultiMaeOptions:
+  """Checked options of a masked autoencoder.
+
+  Args:
+    grid: (rows, columns) of patches.
+    inputs: Values in a patch of each modality that is shown.
+    outputs: Values in a patch of each modality that is recovered.
+    encoder: The values of `config.model.encoder`.
+    decoder: The values of `config.model.decoder`.
+    compute: `config.compute`, or `None` for its defaults.
+    **choices: The other values of `config.model`.
+
+  Raises:
+    InputError: If a value is not legal.
+  """
+  common = {"norm_epsilon": 1e-6, "pre_norm": True}
+  return MultiMaeOptions(
+    tuple(grid),
+    dict(inputs),
+    dict(outputs),
+    _transformer("model.encoder", compute, **{**common, **encoder}),
+    _transformer("model.decoder", compute, **{**common, **decoder}),
+    **choices,
   )
 
 
@@ -139,8 +200,8 @@ def masked_image(
   kinds = {k: v for k, v in kinds.items() if v.source in info.modalities}
   inputs, outputs = tuple(tasks.inputs), tuple(tasks.outputs)
 
-  def apply(*arguments):
-    return model_apply(*arguments)
+  def apply(*arguments, **named):
+    return model_apply(*arguments, **named)
 
   # It checks names and sizes, which the model is made from.
   suite = MaskedImage(
@@ -154,22 +215,19 @@ def masked_image(
     concentration=tasks.concentration,
   )
   num_rows = info.height // tasks.patch
-  common = {"norm_epsilon": 1e-6, "pre_norm": True}
-  options = MultiMaeOptions(
-    (num_rows, num_rows),
-    {name: kinds[name].num_values(tasks.patch) for name in inputs},
-    {name: kinds[name].num_values(tasks.patch) for name in outputs},
-    _transformer("model.encoder", config.compute, **model.encoder, **common),
-    _transformer("model.decoder", config.compute, **model.decoder, **common),
-    model.has_cross_attention,
-    model.shares_decoder,
+  options = mae_options(
+    grid=(num_rows, num_rows),
+    inputs={name: kinds[name].num_values(tasks.patch) for name in inputs},
+    outputs={name: kinds[name].num_values(tasks.patch) for name in outputs},
+    compute=config.compute,
+    **model,
   )
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
   return init_params, suite
 
 
 def _transformer(
-  section: str, compute: ConfigDict, **values: Any
+  section: str, compute: Mapping[str, Any] | None, **values: Any
 ) -> TransformerOptions:
   """Checked options of a transformer."""
   if values["dtype"] not in DTYPES:
@@ -187,17 +245,21 @@ def _transformer(
     raise InputError(
       f"{section}.dropout_rate must be in [0, 1), got {values['dropout_rate']}"
     )
-  if compute.remat_saves not in REMAT_SAVES:
+  values["dtype"] = np.dtype(values["dtype"])
+  return TransformerOptions(**values, **_compute(compute, section, values))
+
+
+def _compute(compute, section, values):
+  """Of `config.compute`, what a transformer takes."""
+  if compute is None:
+    return {}
+  if compute["remat_saves"] not in REMAT_SAVES:
     raise InputError(
       f"compute.remat_saves must be in {tuple(REMAT_SAVES)}, got "
-      f"{compute.remat_saves!r}"
+      f"{compute['remat_saves']!r}"
     )
-  _check_attention(compute.attention, section, values["dtype"])
-  return TransformerOptions(
-    **values
-    | {"dtype": np.dtype(values["dtype"])}
-    | {"remat_saves": compute.remat_saves, "attention": compute.attention}
-  )
+  _check_attention(compute["attention"], section, values["dtype"].name)
+  return {name: compute[name] for name in ("remat_saves", "attention")}
 
 
 def _check_attention(name: str, section: str, dtype: str) -> None:

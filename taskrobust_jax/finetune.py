@@ -1,0 +1,102 @@
+r"""Fine-tunes a pre-trained model on downstream tasks, for several seeds.
+
+  python -m taskrobust_jax.finetune --config=configs/finetune_glue.py \
+    --from=RUN --tasks=CoLA,SST-2 --data_dir=DIR --workdir=DIR \
+    [--seeds=0,1,2] [--num_examples=64,1024,0]
+
+RUN is the folder of a run, FOLDER@STEP for one of its checkpoints, or a folder
+that `convert` wrote; random:FOLDER is the same model before any training.
+`data_dir` holds GLUE's folders, or is tfds:glue. `workdir` receives
+manifest.json and <task>/<size>/seed<seed>/result.json; what is finished there
+is not run again. All methods and tasks have one rule by which a step is chosen
+(`evaluation` in the config). Exit codes: 0 done, 1 fault, 2 bad input, 75
+preempted, 130 interrupted.
+"""
+
+from collections.abc import Sequence
+import pathlib
+
+from absl import flags
+from ml_collections import config_flags
+
+from taskrobust_jax import program
+from taskrobust_jax.errors import DONE, InputError
+from taskrobust_jax.train.loaded import load
+from taskrobust_jax.transfer import grid, text_tasks
+from taskrobust_jax.transfer.fine_tuning import StoppedError, check_config
+from taskrobust_jax.transfer.text_encoder import make_encoder
+
+_CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
+_FROM = program.define_folder("from", "The pre-trained model, see above.")
+_TASKS = flags.DEFINE_list("tasks", None, "Names of tasks.")
+_SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds.")
+_NUM_EXAMPLES = flags.DEFINE_list(
+  "num_examples", ["0"], "Training examples, at most; 0 for all."
+)
+_DATA_DIR = program.define_folder("data_dir", "GLUE's folder, or tfds:glue.")
+_WORKDIR = program.define_folder("workdir", "The folder of the results.")
+
+
+def main() -> int:
+  """Loads the model and the data, and runs what is not finished."""
+  config = _CONFIG.value
+  check_config(config)
+  names = _distinct("tasks", _TASKS.value)
+  for name in names:
+    text_tasks.check_name(name, config)
+  jobs = grid.jobs_of(
+    names,
+    _numbers("num_examples", _NUM_EXAMPLES.value),
+    _numbers("seeds", _SEEDS.value),
+  )
+  workdir = pathlib.Path(_WORKDIR.value)
+  loaded = load(_FROM.value)
+  encoder = make_encoder(
+    loaded, dropout_rate=config.model.dropout_rate, dtype=config.model.dtype
+  )
+  manifest = grid.manifest_of(loaded.info, config)
+  grid.check_workdir(workdir, manifest)
+  # All of them, so that what is wrong is found before anything is trained.
+  tasks = {
+    name: text_tasks.make_task(
+      name,
+      _DATA_DIR.value,
+      loaded.tokenizer,
+      config,
+      width=encoder.width,
+      max_length=loaded.model.options["max_length"],
+    )
+    for name in dict.fromkeys(
+      job.task for job in grid.unfinished(workdir, jobs)
+    )
+  }
+  try:
+    grid.run(jobs, tasks, encoder, config, manifest, workdir)
+  except StoppedError as error:
+    print("stopped; what is finished is kept, start it again", flush=True)
+    return error.args[0]
+  print(f"wrote {workdir}")
+  return DONE
+
+
+def _distinct(flag: str, values: Sequence[str]) -> list[str]:
+  values = [value.strip() for value in values]
+  if not values or len(set(values)) < len(values) or "" in values:
+    raise InputError(f"--{flag} must be distinct values, got {values}")
+  return values
+
+
+def _numbers(flag: str, values: Sequence[str]) -> list[int]:
+  """Whole numbers from 0."""
+  values = _distinct(flag, values)
+  for value in values:
+    if not (value.isascii() and value.isdecimal() and int(value) < 2**31):
+      raise InputError(
+        f"--{flag} must be whole numbers in [0, 2^31), got {value!r}"
+      )
+  return [int(value) for value in values]
+
+
+if __name__ == "__main__":
+  flags.mark_flags_as_required(["config", "from", "tasks", "workdir"])
+  program.run(main)

@@ -1,0 +1,1 @@
+"""Downstream tasks: suites with K = 1 and a metric, trained by train/."""

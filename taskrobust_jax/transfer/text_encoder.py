@@ -1,0 +1,62 @@
+"""BERT as an encoder of downstream tasks."""
+
+import jax.numpy as jnp
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.models.bert import Bert
+from taskrobust_jax.models.functional import functional
+from taskrobust_jax.train.loaded import Loaded
+from taskrobust_jax.train.suites import bert_options
+from taskrobust_jax.transfer.task import Encoder
+
+
+def make_encoder(loaded: Loaded, *, dropout_rate: float, dtype: str) -> Encoder:
+  """The encoder of a pre-trained BERT, without its masked-language head.
+
+  Args:
+    loaded: From `load`.
+    dropout_rate: In [0, 1), of fine-tuning.
+    dtype: "float32" or "bfloat16".
+
+  Raises:
+    InputError: If it is no model of text, or a value is not legal.
+  """
+  if loaded.model.kind != "bert":
+    raise InputError(
+      f"{loaded.info['workdir']} holds a model of kind {loaded.model.kind!r}; "
+      "tasks of text need a bert"
+    )
+  options = loaded.model.options
+  options = bert_options(
+    **{**options, "dropout_rate": dropout_rate, "dtype": dtype}
+  )
+
+  def without_head(rngs):
+    model = Bert(options, rngs)
+    del model.head
+    return model
+
+  _, apply = functional(without_head)
+
+  def encode(params, rows, dropout_key):
+    tokens = rows["tokens"]
+    positions = jnp.broadcast_to(jnp.arange(tokens.shape[1]), tokens.shape)
+    is_token = positions < rows["lengths"][:, None]
+    return apply(
+      params,
+      tokens,
+      is_token.astype(jnp.int32),
+      positions,
+      dropout_key,
+      rows["token_types"],
+      method="encode",
+    )
+
+  def flops(rows):
+    length, inner = rows["tokens"].shape[1], options.transformer
+    products = 4 * inner.width**2 + 2 * inner.width * inner.mlp_width
+    attention = 2 * length * inner.width
+    return float(2 * length * inner.num_layers * (products + attention))
+
+  params = {k: v for k, v in loaded.params.items() if k != "head"}
+  return Encoder(params, encode, options.transformer.width, flops)

@@ -1,0 +1,125 @@
+"""The program `finetune`: bad input, and from a run to results."""
+
+import json
+
+import pytest
+
+from tests import programs, tiny_bert
+
+CONFIG = f"--config={programs.ROOT}/configs/finetune_glue.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+  """A model that was never trained, and GLUE of 8 sentences, or of less."""
+  path = tmp_path_factory.mktemp("finetune")
+  (path / "model").mkdir()
+  tiny_bert.write(path / "model")
+  for task, train in (
+    ("SST-2", "sentence\tlabel\n" + "w1 good\t1\nw2 bad\t0\n" * 4),
+    ("WNLI", "index\tsentence1\tsentence2\n0\tw1\tw2\n"),
+  ):
+    (path / "glue" / task).mkdir(parents=True)
+    for split in ("train", "dev"):
+      (path / "glue" / task / f"{split}.tsv").write_text(train)
+  return path
+
+
+def flags(folder, **changes):
+  values = {
+    "from": folder / "model",
+    "tasks": "SST-2",
+    "data_dir": folder / "glue",
+    "workdir": folder / "out",
+    **changes,
+  }
+  return [CONFIG, *(f"--{name}={value}" for name, value in values.items())]
+
+
+BAD = (
+  ({"tasks": "SST2"}, "task 'SST2' is not known; there are CoLA, SST-2"),
+  ({"tasks": "SST-2,SST-2"}, "--tasks must be distinct values"),
+  ({"num_examples": "-5"}, "--num_examples must be whole numbers"),
+  ({"from": "/nowhere"}, "/nowhere is no folder of a run"),
+  ({"config.mode": "half"}, "mode must be in ('full', 'frozen')"),
+  # The second of two tasks, before the first one is trained.
+  ({"tasks": "SST-2,WNLI"}, "WNLI/train.tsv:1: has no column 'label'"),
+)
+
+
+def test_bad_input_is_one_line_and_code_2_and_changes_nothing(folder):
+  calls = [flags(folder, **changes) for changes, _ in BAD]
+  required = ["config", "from", "tasks", "workdir"]
+  results = programs.run_each("finetune", required, calls)
+  for (_, message), (code, _, err) in zip(BAD, results):
+    assert message in err
+    assert code == 2
+    assert err.count("\n") == 1
+  assert not (folder / "out").exists()
+
+
+@pytest.mark.ci
+def test_from_a_run_to_results(tmp_path):
+  whole = programs.finished()
+  (tmp_path / "glue/SST-2").mkdir(parents=True)
+  text = "sentence\tlabel\n" + "the dog\t1\nthey saw it\t0\n" * 8
+  for split in ("train", "dev"):
+    (tmp_path / f"glue/SST-2/{split}.tsv").write_text(text)
+  call = flags(
+    tmp_path,
+    **{
+      "from": whole.run,
+      "tasks": "SST-2,tagging",
+      "seeds": "0,1",
+      "num_examples": "8",
+      "config.tagging.train_path": whole.folder / "all.conllu",
+      "config.tagging.eval_path": whole.folder / "all.conllu",
+      "config.batch_size": 8,
+      "config.least_steps": 40,
+    },
+  )
+  code, out, err = programs.run("finetune", *call)
+  assert code == 0, err
+  assert out.count("left\n") == 4
+  found = sorted((tmp_path / "out").rglob("result.json"))
+  assert [str(x.relative_to(tmp_path / "out").parent) for x in found] == [
+    f"{task}/8/seed{seed}" for task in ("SST-2", "tagging") for seed in (0, 1)
+  ]
+  result = json.loads(found[2].read_text())
+  assert result["score_name"] == "accuracy"
+  assert 0 < result["score"] < 1
+  manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+  assert manifest["pretrained"]["step"] == programs.LAST
+  assert manifest["pretrained"]["num_examples"] == 8 * programs.LAST
+  # Again: nothing is left to do; one more seed is one more run a task.
+  before = found[0].stat().st_mtime_ns
+  found[3].unlink()
+  code, out, err = programs.run("finetune", *call)
+  assert code == 0, err
+  assert "3 of 4 runs are finished" in out
+  assert "[1/1] tagging" in out
+  assert found[0].stat().st_mtime_ns == before
+  again = json.loads(found[3].read_text())
+  assert again["score"] == json.loads(found[3].read_text())["score"]
+  code, _, err = programs.run("finetune", *call, "--config.batch_size=16")
+  assert code == 2
+  assert "config.batch_size is 8, not 16" in err
+
+
+@pytest.mark.ci
+def test_a_run_begins_with_the_params_of_another(tmp_path):
+  whole = programs.finished()
+  call = programs.run_flags(whole.folder, tmp_path / "run", num_steps=20)
+  code, _, err = programs.run("pretrain", *call, f"--init_from={whole.run}")
+  assert code == 0, err
+  first, *_ = programs.rows_of(tmp_path / "run")
+  last = programs.rows_of(whole.run)[-1]
+  key = "eval/mean_task_loss"
+  assert first["step"] == 0
+  assert first[key] == pytest.approx(last[key], rel=1e-5)
+  code, _, err = programs.run("pretrain", *call)
+  assert code == 2
+  assert "holds another run: init_from is" in err
+  data = f"--data_dir={whole.data}"
+  code, _, err = programs.run("evaluate", f"--workdir={tmp_path}/run", data)
+  assert code == 0, err
