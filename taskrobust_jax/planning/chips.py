@@ -44,6 +44,9 @@ CHIPS = {
 }
 
 
+_TWO_CORES = ("v4", "v5p")
+
+
 class Topology(NamedTuple):
   """Chips in their slices.
 
@@ -79,13 +82,18 @@ def topology(name: str, num_slices: int = 1) -> Topology:
     )
   from jax.experimental import topologies
 
-  # It would ask Google's metadata server where it runs.
+  # It would ask Google's metadata server where it runs, and let no other
+  # process load it, such as a run.
   os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+  os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+  options = {"num_slices": num_slices} if num_slices > 1 else {}
+  if match[1] in _TWO_CORES:
+    options["chip_config_name"] = "megacore"  # The two are one device.
   try:
     devices = topologies.get_topology_desc(
       platform="tpu",
       topology_name=name,
-      **({"num_slices": num_slices} if num_slices > 1 else {}),
+      **options,
     ).devices
   except (jax.errors.JaxRuntimeError, ValueError, RuntimeError) as error:
     raise InputError(f"--topology={name}: {error}") from error

@@ -67,7 +67,7 @@ def find_collectives(
 ) -> list[Collective]:
   """The collectives of a compiled program.
 
-  Those inside a loop count as often as the loop runs, if the compiler knows it.
+  Those inside a loop count as often as the loop runs, once if that is unknown.
 
   Args:
     text: `compiled.as_text()`.
@@ -119,12 +119,24 @@ def _walk(
   lines = computations.get(name, [])
   yield times, name, lines
   for line in lines:
-    trips = 1
-    if " while(" in line and (known := _TRIPS.search(line)):
-      trips = int(known[1])
+    trips = _trips(line, computations) if " while(" in line else 1
     for called in _CALLED.findall(line):
       for inner in re.findall(r"[\w.-]+", called):
         yield from _walk(computations, inner, times * trips)
+
+
+def _trips(line: str, computations: Mapping[str, list[str]]) -> int:
+  """How often a loop runs: as the compiler says, or by its condition.
+
+  The condition of a scan compares a counter from 0 with a constant.
+  """
+  if known := _TRIPS.search(line):
+    return int(known[1])
+  condition = re.search(r"condition=%?([\w.-]+)", line)
+  lines = "\n".join(computations.get(condition[1], ()))
+  limits = set(re.findall(r" = s32\[\][^ ]* constant\((\d+)\)", lines))
+  is_scan = len(limits) == 1 and "direction=LT" in lines
+  return int(limits.pop()) if is_scan else 1
 
 
 def _collective(line, types, mesh_shape):

@@ -132,7 +132,9 @@ def make_plan(config: ConfigDict, topology: Topology) -> Plan:
   }
   if topology.num_slices > 1 and chip.network_bandwidth:
     times["network"] = (
-      _least_between_slices(params, mesh, topology.num_slices)
+      _least_between_slices(
+        params, _itemsize(config), mesh, topology.num_slices
+      )
       / chip.network_bandwidth
     )
   return Plan(
@@ -183,9 +185,10 @@ def _compile(experiment: Experiment, batch: Any, topology: Topology) -> Any:
 def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:
   """Bytes that a chip must send in a step, whatever the program.
 
-  data and fsdp: the gradient of every param, in float32, is reduced over all
-    chips that hold other rows; where fsdp splits a param, that is gathered in
-    the compute dtype for the forward and again for the backward pass.
+  data and fsdp: the gradient of every param is reduced over all chips that
+    hold other rows; where fsdp splits a param, that is gathered for the forward
+    and again for the backward pass. In the compute dtype, in which gradients of
+    products of matrices are made (norms' and biases' may be float32).
   tensor: what the two sublayers of a layer add is reduced, forwards and
     backwards, in the compute dtype.
   minimax: K losses and counts are reduced over all rows.
@@ -200,8 +203,7 @@ def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:
   mesh = experiment.mesh
   num_shards = num_row_shards(mesh)
   sections = suites.transformers(config)
-  width_of = {"bfloat16": 2, "float32": 4}
-  itemsize = max(width_of[section.dtype] for section in sections.values())
+  itemsize = _itemsize(config)
   rows = 0.0
   for leaf, sharding in zip(
     jax.tree.leaves(experiment.state_shapes.params),
@@ -209,14 +211,15 @@ def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:
     strict=True,
   ):
     spec = sharding.spec
-    size = leaf.size / (mesh.shape["tensor"] if "tensor" in spec else 1)
+    size = itemsize * leaf.size
+    size /= mesh.shape["tensor"] if "tensor" in spec else 1
     if "fsdp" in spec:
       fsdp = mesh.shape["fsdp"]
-      rows += sent_bytes("reduce-scatter", 4 * size, fsdp)
-      rows += sent_bytes("all-reduce", 4 * size / fsdp, mesh.shape["data"])
-      rows += 2 * sent_bytes("all-gather", itemsize * size, fsdp)
+      rows += sent_bytes("reduce-scatter", size, fsdp)
+      rows += sent_bytes("all-reduce", size / fsdp, mesh.shape["data"])
+      rows += 2 * sent_bytes("all-gather", size, fsdp)
     else:
-      rows += sent_bytes("all-reduce", 4 * size, num_shards)
+      rows += sent_bytes("all-reduce", size, num_shards)
   batch_rows = experiment.batch_size / num_shards
   activations = sum(
     4 * section.num_layers * batch_rows * tokens * section.width * itemsize
@@ -232,6 +235,12 @@ def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:
   }
 
 
+def _itemsize(config: ConfigDict) -> int:
+  """Bytes of a number in the compute dtype, the widest of a model's parts."""
+  parts = suites.transformers(config).values()
+  return max({"bfloat16": 2, "float32": 4}[part.dtype] for part in parts)
+
+
 def _tokens_a_row(config, experiment) -> tuple[int, ...]:
   """Tokens of a row in each of `suites.transformers`."""
   if config.tasks.kind == "masked_language":
@@ -243,9 +252,11 @@ def _tokens_a_row(config, experiment) -> tuple[int, ...]:
   return 1 + config.tasks.num_visible, num_decoders * patches
 
 
-def _least_between_slices(params: Any, mesh: Mesh, num_slices: int) -> float:
+def _least_between_slices(
+  params: Any, itemsize: int, mesh: Mesh, num_slices: int
+) -> float:
   """Bytes of gradients that a chip must send to other slices."""
-  size = 4 * sum(x.size for x in jax.tree.leaves(params))
+  size = itemsize * sum(x.size for x in jax.tree.leaves(params))
   return sent_bytes("all-reduce", size / (mesh.size / num_slices), num_slices)
 
 

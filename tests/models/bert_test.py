@@ -165,10 +165,12 @@ def test_what_remat_saves_is_not_multiplied_again(params):
   nothing, products = (
     flops(remat=True, remat_saves=saves) for saves in ("nothing", "products")
   )
-  # Of two layers, 12 positions: attention's two products of activations.
+  # Of two layers, two rows of 12: attention's two products of activations.
   attention = 2 * (2 * 2 * 2 * 12 * 12 * 8)
   assert products - plain == attention
-  assert nothing - plain > 4 * attention
+  # And its four with params, and the two of the MLP.
+  projections = 2 * (2 * 24 * (4 * 8 * 8 + 2 * 8 * 16))
+  assert nothing - plain == attention + projections
 
 
 def test_a_row_has_the_dropout_of_its_own_key(params):

@@ -93,3 +93,25 @@ def test_what_the_best_algorithm_sends():
   assert sent_bytes("reduce-scatter", 80, 4) == 60
   assert sent_bytes("all-gather", 80, 4) == 60
   assert sent_bytes("all-reduce", 80, 1) == 0
+
+
+def test_a_loop_without_a_count_is_read_from_its_condition():
+  text = """\
+HloModule step
+
+%body (p: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %x = f32[4]{0} parameter(0)
+  %r = f32[4]{0} all-reduce(%x), replica_groups={{0,1}}, to_apply=%add
+}
+
+%cond (p: (s32[], f32[4])) -> pred[] {
+  %limit = s32[]{:T(128)} constant(12)
+  ROOT %lt = pred[] compare(%i, %limit), direction=LT
+}
+
+ENTRY %main (x: f32[4]) -> f32[4] {
+  %w = (s32[], f32[4]{0}) while(%t), condition=%cond, body=%body
+}
+"""
+  (row,) = find_collectives(text, {"data": 2})
+  assert row == ("all-reduce", "data", 12, 192, 192.0)

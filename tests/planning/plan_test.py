@@ -1,8 +1,8 @@
 """Whole steps by the real TPU compiler, for chips that are not here."""
 
-import functools
 import importlib.util
 
+import jax
 import pytest
 
 from configs import multimae_smoke, pos_bert_base_pod
@@ -11,7 +11,10 @@ from taskrobust_jax.models.bert import SIZES
 from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
 from taskrobust_jax.planning import plan as planning
 from taskrobust_jax.planning.chips import CHIPS, Topology, topology
+from taskrobust_jax.planning.collectives import find_collectives
 from taskrobust_jax.planning.tables import as_json, as_text
+from taskrobust_jax.train import build
+from tests.train import toy
 
 needs_libtpu = pytest.mark.skipif(
   importlib.util.find_spec("libtpu") is None,
@@ -48,12 +51,6 @@ def vit_large(batch_size=256):
   return config
 
 
-@functools.cache
-def base_on_16():
-  chips = topology("v5e:4x4")
-  return planning.make_plan(bert(batch_size=1024), chips)
-
-
 def kinds_and_axes(plan):
   return {(row.kind, row.axes) for row in plan.collectives}
 
@@ -61,7 +58,7 @@ def kinds_and_axes(plan):
 @needs_libtpu
 @pytest.mark.ci
 def test_bert_base_needs_all_reduce_alone():
-  plan = base_on_16()
+  plan = planning.make_plan(bert(batch_size=1024), topology("v5e:4x4"))
   assert kinds_and_axes(plan) == {("all-reduce", "data")}
   assert plan.num_chips == 16
   assert 0 < plan.bytes_in_all < plan.memory
@@ -69,20 +66,26 @@ def test_bert_base_needs_all_reduce_alone():
   assert plan.arguments > 12 * plan.num_params
   sent = sum(row.sent for row in plan.collectives)
   least = plan.least_sent["data+fsdp"] + plan.least_sent["minimax"]
-  assert 0.99 < sent / least < 1.2
+  # The embedding is reduced twice: from the words and from the logits.
+  assert 0.99 < sent / least < 1.35
   text = as_text(plan)
   assert "v5e:4x4: 16 chips, mesh data 16 x fsdp 1 x tensor 1" in text
   assert as_json(plan)["num_tasks"] == 4
 
 
-@needs_libtpu
 @pytest.mark.ci
 def test_minimax_sends_nothing_more_than_averaging():
-  plain = planning.make_plan(
-    bert(text="strategy=uniform", batch_size=1024), topology("v5e:4x4")
-  )
+  def found(text):
+    experiment = build.build(toy.config(text), toy.Dataset())
+    batch = experiment.load_batch(0)
+    lowered = experiment.train_step.lower(experiment.state_shapes, batch)
+    text = lowered.compile().as_text()
+    return find_collectives(text, experiment.mesh.shape)
+
   # The losses and counts of averaging are logged, and so are summed too.
-  assert base_on_16().collectives == plain.collectives
+  plain = found("strategy=uniform")
+  assert {(row.kind, row.axes) for row in plain} == {("all-reduce", "data")}
+  assert found("") == plain
 
 
 @needs_libtpu
@@ -96,9 +99,10 @@ def test_bert_large_on_a_whole_pod():
 @needs_libtpu
 @pytest.mark.ci
 def test_two_slices_share_the_data_axis():
-  plan = planning.make_plan(bert(batch_size=2048), topology("v5e:4x4", 2))
-  assert plan.num_chips == 32
-  assert plan.mesh["data"] == 32
+  config = bert("tiny", batch_size=128)
+  config.data.vocabulary_size, config.data.row_length = 512, 64
+  plan = planning.make_plan(config, topology("v5e:2x2", 2))
+  assert plan.num_chips == plan.mesh["data"] == 8
   assert plan.seconds["network"] > 0
 
 
@@ -142,8 +146,6 @@ def stand_in(num_rows, seen):
 
 @pytest.mark.parametrize("first", [32, 64, 1024])
 def test_fit_finds_the_largest_batch(monkeypatch, first):
-  import jax
-
   seen = []
   monkeypatch.setattr(planning, "make_plan", stand_in(32, seen))
   chips = Topology("v5e:2x4", 1, CHIPS["v5e"], jax.devices())
