@@ -11,10 +11,10 @@ import numpy as np
 
 from taskrobust_jax import minimax
 from taskrobust_jax.data import vocabulary
-from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
+from taskrobust_jax.models.multimae import MultiMae
 from taskrobust_jax.train import saved, start, suites, verify, weights
 from taskrobust_jax.train.folder import MANIFEST, read_manifest
 from taskrobust_jax.train.state import stream
@@ -29,9 +29,11 @@ class Model(NamedTuple):
     kind: One of `weights.KINDS`.
     options: What it is made of, JSON values as in model.json.
     init: key -> params.
-    apply: (params, tokens, segment_ids, positions, targets_at) -> logits
-      [B, M, V] f32; see `models.bert.Bert`.
-    encode: (params, tokens, segment_ids, positions) -> hidden states [B, L, D].
+    apply: Of text: (params, tokens, segment_ids, positions, targets_at) ->
+      logits [B, M, V] f32; see `models.bert.Bert`. Of pictures: (params,
+      patches, order, num_visible) -> predictions; see `models.multimae`.
+    encode: (params, tokens, segment_ids, positions) -> hidden states [B, L, D];
+      (params, patches, visible) -> hidden states [B, 1 + V, D].
   """
 
   kind: str
@@ -47,7 +49,7 @@ class Loaded(NamedTuple):
   Attributes:
     model: The model.
     params: Nested dict of f32 arrays, on the host.
-    tokenizer: A `tokenizers.Tokenizer`.
+    tokenizer: A `tokenizers.Tokenizer`; `None` of a model of pictures.
     info: Where they are from: JSON values, as in a fine-tuning's manifest.
   """
 
@@ -84,7 +86,7 @@ def load(place: str | pathlib.Path) -> Loaded:
       f"{text} names a step, which only a run's checkpoints have"
     )
   model = model_of(weights.read_model(folder))
-  tokenizer = _tokenizer(folder, model)
+  tokenizer = _tokenizer(folder, model) if model.kind == "bert" else None
   manifest = read_manifest(folder) if is_run else None
   info = _info(folder, manifest)
   if is_random:
@@ -108,46 +110,52 @@ def model_of(description: dict[str, Any]) -> Model:
   """The model that a model.json describes.
 
   Raises:
-    InputError: If it is of a kind that is not read here, or has options that
-      are not legal.
+    InputError: If it has options that are not legal.
   """
-  kind, options = description["kind"], dict(description["options"])
-  if kind != "bert":
-    raise InputError(f"a model of kind {kind!r} cannot be loaded; bert can")
+  kind, values = description["kind"], dict(description["options"])
+  make, make_options = {
+    "bert": (Bert, suites.bert_options),
+    "mae": (MultiMae, suites.mae_options),
+  }[kind]
   try:
-    bert = suites.bert_options(**options)
-  except TypeError as error:
+    options = make_options(**values)
+  except (TypeError, KeyError) as error:
     raise InputError(f"{weights.MODEL_FILE}: options: {error}") from error
-  init, apply = functional(lambda rngs: Bert(bert, rngs))
+  init, apply = functional(lambda rngs: make(options, rngs))
 
   def encode(params, *inputs, **named):
     return apply(params, *inputs, method="encode", **named)
 
-  return Model(kind, options, init, apply, encode)
+  return Model(kind, values, init, apply, encode)
 
 
-def describe(folder: pathlib.Path, config: Any, dataset: Dataset | Any) -> None:
+def describe(folder: pathlib.Path, config: Any, dataset: Any) -> None:
   """Writes what `load` needs beside a run's checkpoints: model, tokenizer.
 
   Args:
     folder: The run's.
     config: Its config.
-    dataset: Its dataset; a run on pictures is not described yet.
+    dataset: Its dataset.
   """
-  if config.tasks.kind != "masked_language" or jax.process_index():
+  if jax.process_index():
     return
+  is_text = config.tasks.kind == "masked_language"
   tokenizer = folder / weights.TOKENIZER_FILE
-  if not tokenizer.exists():
+  if is_text and not tokenizer.exists():
     temporary = tokenizer.with_suffix(".json.tmp")
     shutil.copyfile(dataset.tokenizer_file(), temporary)
     temporary.replace(tokenizer)
-  if not (folder / weights.MODEL_FILE).exists():
-    options = {
-      **config.model.to_dict(),
-      "vocabulary_size": dataset.info.vocabulary_size,
-      "max_length": dataset.info.row_length,
-    }
-    weights.write_model(folder, {"kind": "bert", "options": options})
+  if (folder / weights.MODEL_FILE).exists():
+    return
+  options = config.model.to_dict()
+  if is_text:
+    options["vocabulary_size"] = dataset.info.vocabulary_size
+    options["max_length"] = dataset.info.row_length
+  else:
+    _, suite = suites.make_suite(config, dataset.info)
+    options |= suites.mae_sizes(suite)
+  kind = "bert" if is_text else "mae"
+  weights.write_model(folder, {"kind": kind, "options": options})
 
 
 def _split_step(text: str) -> tuple[str, int | None]:

@@ -1,6 +1,6 @@
 """From a config to the model and its tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -109,6 +109,39 @@ def bert_options(
   )
 
 
+def mae_options(
+  *,
+  grid: Sequence[int],
+  inputs: Mapping[str, int],
+  outputs: Mapping[str, int],
+  encoder: Mapping[str, Any],
+  decoder: Mapping[str, Any],
+  **choices: bool,
+) -> MultiMaeOptions:
+  """Checked options of a masked autoencoder.
+
+  Args:
+    grid: (rows, columns) of patches.
+    inputs: Values in a patch of each modality that is shown.
+    outputs: Values in a patch of each modality that is recovered.
+    encoder: The values of `config.model.encoder`.
+    decoder: The values of `config.model.decoder`.
+    **choices: The other values of `config.model`.
+
+  Raises:
+    InputError: If a value is not legal.
+  """
+  common = {"norm_epsilon": 1e-6, "pre_norm": True}
+  return MultiMaeOptions(
+    tuple(grid),
+    dict(inputs),
+    dict(outputs),
+    _transformer("model.encoder", **{**common, **encoder}),
+    _transformer("model.decoder", **{**common, **decoder}),
+    **choices,
+  )
+
+
 def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
   """What the tasks of a config hide."""
   vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
@@ -165,19 +198,22 @@ def masked_image(
     num_visible=tasks.num_visible,
     concentration=tasks.concentration,
   )
-  num_rows = info.height // tasks.patch
-  common = {"norm_epsilon": 1e-6, "pre_norm": True}
-  options = MultiMaeOptions(
-    (num_rows, num_rows),
-    {name: kinds[name].num_values(tasks.patch) for name in inputs},
-    {name: kinds[name].num_values(tasks.patch) for name in outputs},
-    _transformer("model.encoder", **model.encoder, **common),
-    _transformer("model.decoder", **model.decoder, **common),
-    model.has_cross_attention,
-    model.shares_decoder,
-  )
+  options = mae_options(**mae_sizes(suite), **model)
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
   return init_params, suite
+
+
+def mae_sizes(suite: MaskedImage) -> dict[str, Any]:
+  """What a model takes from its tasks: grid, inputs, outputs; JSON values."""
+  num_rows = suite.image_size // suite.patch
+  values_of = lambda names: {
+    name: suite.modalities[name].num_values(suite.patch) for name in names
+  }
+  return {
+    "grid": [num_rows, num_rows],
+    "inputs": values_of(suite.inputs),
+    "outputs": values_of(suite.task_names),
+  }
 
 
 def _transformer(section: str, **values: Any) -> TransformerOptions:

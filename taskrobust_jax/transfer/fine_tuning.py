@@ -226,6 +226,9 @@ def check_config(config: ConfigDict) -> None:
   ):
     if not 0 <= value < 1:
       raise InputError(f"{name} must be in [0, 1), got {value}")
+  decay = config.optimizer.layer_decay
+  if not 0 < decay <= 1:
+    raise InputError(f"optimizer.layer_decay must be in (0, 1], got {decay}")
   if not 0 < config.num_epochs < math.inf:
     raise InputError(f"num_epochs must be in (0, inf), got {config.num_epochs}")
 
