@@ -10,7 +10,8 @@ Others are read where the config says, such as camvid, tum_depth, tiny_imagenet:
   --tasks=camvid --config.pictures.camvid.source=camvid=PATH
 Their layouts: data/image_folders.py; tfds:NAME was prepared before.
 The other end of every scale: --from=random:RUN. Heads on a frozen encoder:
-`:frozen`, which is linear probing for classes. All of it in one command:
+`:frozen`, which is linear probing for classes; k nearest neighbours, classes
+only: `:neighbours`. All of it in one command:
 `bash launch/downstream_vision.sh`.
 Wall time and numbers: not yet run.
 """

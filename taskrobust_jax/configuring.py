@@ -174,7 +174,8 @@ def fine_tuning(text: str) -> ConfigDict:
   """Fine-tuning on tasks of text.
 
   A config file takes this and says what it changes. The argument `:frozen`
-  keeps the encoder as it is and trains heads on its features.
+  keeps the encoder as it is and trains heads on its features; `:neighbours`
+  trains nothing, see transfer/neighbours.py.
 
   Args:
     text: What stands after the colon of `--config`.
@@ -240,12 +241,15 @@ def picture_fine_tuning(text: str) -> ConfigDict:
 
 def _fine_tuning(text: str, **sections: Any) -> ConfigDict:
   """What fine-tuning of text and of pictures share."""
-  if text not in ("", "frozen"):
-    raise InputError(f"config argument {text!r} is not known; frozen is")
-  is_frozen = text == "frozen"
+  if text not in ("", "frozen", "neighbours"):
+    raise InputError(
+      f"config argument {text!r} is not known; frozen and neighbours are"
+    )
+  is_frozen = text != ""
   return ConfigDict(
     {
       "mode": text or "full",
+      "num_neighbours": 20,  # Of mode neighbours.
       "batch_size": 32,
       "num_epochs": 30.0 if is_frozen else 3.0,
       "least_steps": 1_000 if is_frozen else 100,  # With few examples.

@@ -24,7 +24,7 @@ from ml_collections import config_flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import DONE, InputError
 from taskrobust_jax.train.loaded import load
-from taskrobust_jax.transfer import grid
+from taskrobust_jax.transfer import grid, neighbours
 from taskrobust_jax.transfer.fine_tuning import StoppedError, check_config
 from taskrobust_jax.transfer.kinds import open_downstream
 
@@ -63,6 +63,9 @@ def main() -> int:
       job.task for job in grid.unfinished(workdir, jobs)
     )
   }
+  if config.mode == "neighbours":
+    for task in tasks.values():
+      neighbours.check_task(task)
   try:
     grid.run(jobs, tasks, downstream.encoder, config, manifest, workdir)
   except StoppedError as error:

@@ -41,7 +41,7 @@ BAD = (
   ({"tasks": "SST-2,SST-2"}, "--tasks must be distinct values"),
   ({"num_examples": "-5"}, "--num_examples must be whole numbers"),
   ({"from": "/nowhere"}, "/nowhere is no folder of a run"),
-  ({"config.mode": "half"}, "mode must be in ('full', 'frozen')"),
+  ({"config.mode": "half"}, "mode must be in ('full', 'frozen'"),
   # The second of two tasks, before the first one is trained.
   ({"tasks": "SST-2,WNLI"}, "WNLI/train.tsv:1: has no column 'label'"),
 )
