@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From a fresh clone to a table: installs into .venv, prepares a small embedded
+# From a fresh clone to a page: installs into .venv, prepares a small embedded
 # corpus, pre-trains one small BERT twice on it (plain averaging, then minimax)
-# and compares the two. A second call keeps the environment, the data and the
+# and compares the two in runs/quickstart/report.html. A second call keeps the environment, the data and the
 # compiled programs, and trains again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

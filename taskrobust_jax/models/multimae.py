@@ -47,7 +47,7 @@ class MultiMaeOptions:
     encoder: Of the encoder; `pre_norm`.
     decoder: Of each decoder's self-attention layers; `pre_norm`.
     has_cross_attention: Whether decoders attend to all visible patches. Without
-      it they see those of their own modality alone, as MAE's does.
+      it they see the global token and those of their own modality, as MAE's.
     shares_decoder: Whether one decoder serves all tasks, and only output layers
       are a task's own.
   """
@@ -81,9 +81,10 @@ class Decoder(nnx.Module):
     self.has_cross_attention = options.has_cross_attention
     self.context = dense(options.encoder.width, inner.width, inner.dtype, rngs)
     self.mask_token = _token(inner.width, rngs)
-    self.modality = nnx.Param(_normal(rngs, (len(options.inputs), inner.width)))
     self.query = _token(inner.width, rngs)
     if self.has_cross_attention:
+      shape = (len(options.inputs), inner.width)
+      self.modality = nnx.Param(_normal(rngs, shape))
       norm = lambda: layer_norm(inner.width, inner.norm_epsilon, rngs)
       self.query_norm, self.context_norm, self.mlp_norm = norm(), norm(), norm()
       self.attention = Attention(inner, rngs)
@@ -126,8 +127,11 @@ class Decoder(nnx.Module):
       x = x + self.attention(shown, None, context)
       shown = self.mlp_norm(x).astype(self.dtype)
       hidden = jax.nn.gelu(self.mlp_in(shown), approximate=False)
-      x = x + self.mlp_out(hidden)
-    return self.norm(self.transformer(x)).astype(self.dtype)
+      x = self.transformer(x + self.mlp_out(hidden))
+    else:
+      # As in MAE, patches attend to the global token too.
+      x = self.transformer(jnp.concatenate([tokens[:, :1], x], axis=1))[:, 1:]
+    return self.norm(x).astype(self.dtype)
 
 
 class MultiMae(nnx.Module):
@@ -184,17 +188,14 @@ class MultiMae(nnx.Module):
       [B, 1 + V, D] in the compute dtype; the global token comes first.
     """
     positions = sine_cosine_positions(*self.grid, self.norm.num_features)
-    tokens = jnp.concatenate(
-      [
-        self.embed[name](patches[name].astype(self.dtype))
-        + (positions + embedding).astype(self.dtype)
-        for name, embedding in zip(
-          self.input_names, self.modality[...], strict=True
-        )
-      ],
-      axis=1,
-    )
-    x = jnp.take_along_axis(tokens, visible[..., None], axis=1)
+    owner, place = jnp.divmod(visible, len(positions))
+    x = jnp.asarray(positions)[place] + self.modality[...][owner]
+    for index, name in enumerate(self.input_names):
+      # Taken before they are embedded: V is less than N.
+      shown = jnp.take_along_axis(patches[name], place[..., None], axis=1)
+      embedded = self.embed[name](shown.astype(self.dtype))
+      x += jnp.where((owner == index)[..., None], embedded, 0)
+    x = x.astype(self.dtype)
     token = jnp.broadcast_to(
       self.global_token[...].astype(self.dtype), (len(x), 1, x.shape[-1])
     )

@@ -1,8 +1,10 @@
-"""Compares runs: `python -m taskrobust_jax.report RUN_DIR ... --out=DIR`.
+"""Compares runs: `python -m taskrobust_jax.report WORKDIR ... --out=DIR`.
 
-Prints a table of held-out losses, task weights and accuracies, a column a run.
-With --out it also writes DIR/report.md and DIR/report.png. The first run is the
-baseline (dashed in the figure), the last one is drawn solid.
+The folders are those of `pretrain`, of `finetune`, or both, in any number; the
+first one of a kind is the baseline. Folders that differ in their seed alone are
+replicates of one method. Prints tables; with --out it also writes one page that
+needs no other file, DIR/report.html, and the same as report.md and report.json
+with pictures beside them.
 """
 
 from collections.abc import Sequence
@@ -10,33 +12,38 @@ import functools
 import pathlib
 import sys
 
-from taskrobust_jax import program, report
+from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.report import compose, study
 
 _OUT = program.define_folder(
-  "out", "Folder for report.md and report.png; none: print only."
+  "out", "Folder for report.html, .md, .json and pictures; none: print only."
+)
+_BEST_KNOWN = program.define_folder(
+  "best_known",
+  'JSON file of best known scores, {"cola": 0.6}, for normalised scores; by '
+  "default the best of this comparison.",
 )
 
 
 def main(folders: Sequence[str]) -> None:
-  """Prints and writes the report of run folders."""
+  """Prints and writes the report of folders."""
   for folder in folders:
     program.check_is_local(folder)
-  runs = report.read_runs(folders)
-  comparison = report.compare(runs)
-  print(report.as_text(comparison))
+  best_known = None
+  if _BEST_KNOWN.value is not None:
+    best_known = study.read_best_known(_BEST_KNOWN.value)
+  report = compose.make_report(folders, best_known)
+  print(report.text)
   if _OUT.value is None:
     return
   out = pathlib.Path(_OUT.value)
   try:
-    out.mkdir(parents=True, exist_ok=True)
-    report.write_figure(runs, out / "report.png")
-    markdown = report.as_markdown(comparison, figure="report.png")
-    (out / "report.md").write_text(markdown, encoding="utf-8")
+    files = report.write(out)
   except OSError as error:
     raise InputError(f"cannot write to --out={out}: {error}") from error
-  print(f"wrote {out / 'report.md'}")
-  print(f"wrote {out / 'report.png'}")
+  for file in files:
+    print(f"wrote {file}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One picture of a comparison: task losses, the worst task, task weights."""
+"""One picture of a few runs: task losses, the worst task, task weights."""
 
 from collections.abc import Sequence
 import pathlib
@@ -15,24 +15,26 @@ _GREY = "#777777"
 
 
 def write_figure(runs: Sequence[Run], path: str | pathlib.Path) -> None:
-  """Writes a PNG of three panels: task losses, worst loss, task weights.
+  """Writes `figure_of_runs` as a PNG file."""
+  figure_of_runs(runs).savefig(path)
+
+
+def figure_of_runs(runs: Sequence[Run]):
+  """A figure of three panels: task losses, worst loss, task weights.
 
   A colour is a task, a line style a run: the first (the baseline) is dashed,
   the last is solid.
 
   Args:
     runs: one or more runs of the same tasks.
-    path: the PNG file to write.
-  """
-  from matplotlib.backends.backend_agg import FigureCanvasAgg
-  from matplotlib.figure import Figure
 
+  Returns:
+    A Matplotlib figure.
+  """
   task_names = runs[0].task_names
-  colours = _task_colours(len(task_names))
+  colours = colours_of(len(task_names))
   styles = _run_styles(len(runs))
-  figure = Figure(figsize=(14, 4.6), dpi=130, layout="constrained")
-  figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12, wspace=0.02)
-  FigureCanvasAgg(figure)
+  figure = new_figure(14, 4.6)
   losses, worst, weights = figure.subplots(1, 3)
 
   labels = []
@@ -89,17 +91,29 @@ def write_figure(runs: Sequence[Run], path: str | pathlib.Path) -> None:
       frameon=False,
       handlelength=3,
     )
-  figure.savefig(path)
+  return figure
 
 
-def _task_colours(num_tasks: int) -> list:
-  if num_tasks <= len(_COLOURS):
-    return list(_COLOURS[:num_tasks])
+def new_figure(width: float, height: float):
+  """An empty Matplotlib figure, in inches, without any global state."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+
+  figure = Figure(figsize=(width, height), dpi=130, layout="constrained")
+  figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12, wspace=0.02)
+  FigureCanvasAgg(figure)
+  return figure
+
+
+def colours_of(number: int) -> list:
+  """Colours that are told apart, for so many tasks or methods."""
+  if number <= len(_COLOURS):
+    return list(_COLOURS[:number])
   import matplotlib
 
-  # Many tasks: an ordered, perceptually even scale, without its light end.
+  # Many of them: an ordered, perceptually even scale, without its light end.
   scale = matplotlib.colormaps["viridis"]
-  return [scale(x) for x in np.linspace(0, 0.9, num_tasks)]
+  return [scale(x) for x in np.linspace(0, 0.9, number)]
 
 
 def _run_styles(num_runs: int) -> list[str]:
@@ -138,15 +152,7 @@ def _label_ends(axes, labels, show_value=False) -> None:
     return
   ends.sort(key=lambda end: end[0])
   low, high = axes.get_ylim()
-  gap = 0.05 * (high - low)
-  places = np.array([value for value, _, _ in ends])
-  for _ in range(100):  # Push each touching pair apart by half of its overlap.
-    short = gap - np.diff(places)
-    if np.all(short <= 1e-9 * gap):
-      break
-    push = np.maximum(short, 0) / 2
-    places[:-1] -= push
-    places[1:] += push
+  places = places_apart([value for value, _, _ in ends], 0.05 * (high - low))
   for place, (_, text, colour) in zip(places, ends, strict=True):
     axes.annotate(
       *(text, (1.015, place)),
@@ -159,11 +165,40 @@ def _label_ends(axes, labels, show_value=False) -> None:
   axes.set_ylim(low, high)
 
 
+def places_apart(values, gap: float) -> np.ndarray:
+  """Places near values, at least a gap from each other, in the same order.
+
+  Args:
+    values: [n].
+    gap: Between two of them.
+
+  Returns:
+    [n].
+  """
+  order = np.argsort(values, kind="stable")
+  places = np.asarray(values, float)[order]
+  for _ in range(100):  # Push each touching pair apart by half of its overlap.
+    short = gap - np.diff(places)
+    if np.all(short <= 1e-9 * gap):
+      break
+    push = np.maximum(short, 0) / 2
+    places[:-1] -= push
+    places[1:] += push
+  result = np.empty_like(places)
+  result[order] = places
+  return result
+
+
 def _finish(axes, title, ylabel) -> None:
-  axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold")
-  axes.set_xlabel("step")
-  axes.set_ylabel(ylabel)
   axes.margins(x=0.01)
+  end_axes(axes, title, "step", ylabel)
+
+
+def end_axes(axes, title: str, xlabel: str, ylabel: str) -> None:
+  """Title, names and a light grid, the same in all pictures."""
+  axes.set_title(title, loc="left", fontsize=11.5, fontweight="bold")
+  axes.set_xlabel(xlabel)
+  axes.set_ylabel(ylabel)
   axes.spines[["top", "right"]].set_visible(False)
   axes.grid(axis="y", color="#e6e6e6", lw=0.8)
   axes.set_axisbelow(True)

@@ -69,7 +69,7 @@ def read_run(path: str | pathlib.Path, name: str | None = None) -> Run:
     path=path,
     task_names=tuple(manifest["task_names"]),
     manifest=manifest,
-    metrics=_read_metrics(path / "metrics.jsonl"),
+    metrics=read_rows(path / "metrics.jsonl"),
   )
 
 
@@ -116,14 +116,27 @@ def _parse(text: bytes) -> Any:
     raise ValueError("too many brackets") from error
 
 
+def read_json(file: pathlib.Path) -> dict[str, Any]:
+  """Reads a file that holds one JSON object.
+
+  Raises:
+    InputError: It cannot be read, or holds something else.
+  """
+  try:
+    value = _parse(_read_bytes(file))
+    if not isinstance(value, dict):
+      raise ValueError(f"found {value!r:.40}")
+  except ValueError as error:
+    if isinstance(error, InputError):
+      raise
+    raise InputError(f"{file} is not a JSON object: {error}") from error
+  return value
+
+
 def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
   file = path / "manifest.json"
-  text = _read_bytes(file)
-  try:
-    manifest = _parse(text)
-  except ValueError as error:
-    raise InputError(f"{file} is not a JSON object: {error}") from error
-  names = manifest.get("task_names") if isinstance(manifest, dict) else None
+  manifest = read_json(file)
+  names = manifest.get("task_names")
   if (
     not isinstance(names, list)
     or not names
@@ -135,10 +148,17 @@ def _read_manifest(path: pathlib.Path) -> dict[str, Any]:
   return manifest
 
 
-def _read_metrics(
+def read_rows(
   file: pathlib.Path,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-  """Reads `metrics.jsonl`; of two rows of one step the later one counts."""
+  """Reads `metrics.jsonl`; of two rows of one step the later one counts.
+
+  Returns:
+    Key -> (steps, values), see `Run.series`.
+
+  Raises:
+    InputError: The file cannot be read, or holds something else.
+  """
   rows: dict[str, dict[int, float]] = {}
   *lines, unfinished = _read_bytes(file).split(b"\n")
   for number, line in enumerate(lines, start=1):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.report.methods import last_step
 from taskrobust_jax.report.read import Run
 
 
@@ -29,7 +30,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-  """What `as_text` and `as_markdown` print.
+  """What `as_text` prints.
 
   Attributes:
     runs: one line a run: its name, strategy, seed and folder.
@@ -64,12 +65,12 @@ def compare(runs: Sequence[Run]) -> Comparison:
         f"the runs have different tasks: {runs[0].path} has"
         f" {', '.join(task_names)}; {run.path} has {', '.join(run.task_names)}"
       )
-    if math.isnan(_last_step(run)):
+    if math.isnan(last_step(run)):
       raise InputError(
         f"{run.path / 'metrics.jsonl'} holds no eval/loss/<task>: the run has"
         " not reached its first evaluation"
       )
-  steps = _join(f"{_last_step(run):.0f}" for run in runs)
+  steps = _join(f"{last_step(run):.0f}" for run in runs)
 
   def last(prefix):
     return [
@@ -134,7 +135,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
 
 def as_text(comparison: Comparison) -> str:
   """Returns aligned plain text; `*` marks the best of a row."""
-  parts = ["\n".join(comparison.runs)]
+  parts = ["\n".join(comparison.runs)] if comparison.runs else []
   first_cells = [row[0] for t in comparison.tables for row in t.rows if row]
   for table in comparison.tables:
     rows = [
@@ -163,36 +164,6 @@ def as_text(comparison: Comparison) -> str:
     parts.append("\n".join(["* the best of its row.", *comparison.notes]))
   elif comparison.notes:
     parts.append("\n".join(comparison.notes))
-  return "\n\n".join(parts) + "\n"
-
-
-def as_markdown(comparison: Comparison, figure: str | None = None) -> str:
-  """Returns Markdown; the best of a row is bold.
-
-  Args:
-    comparison: what `compare` returned.
-    figure: path of an image to show, relative to the Markdown file.
-  """
-  parts = ["# Comparison of runs"]
-  parts.append("\n".join(f"- {line}" for line in comparison.runs))
-  if figure:
-    parts.append(f"![held-out losses and task weights]({figure})")
-  for table in comparison.tables:
-    lines = [
-      table.header,
-      ["---", *(["---:"] * (len(table.header) - 1))],
-      *(
-        [
-          f"**{cell}**" if column in best else cell.replace("|", "\\|")
-          for column, cell in enumerate(row)
-        ]
-        for row, best in zip(table.rows, table.best, strict=True)
-        if row
-      ),
-    ]
-    lines = [f"| {' | '.join(cells)} |" for cells in lines]
-    parts.append(f"## {table.title}\n\n" + "\n".join(lines))
-  parts.extend(comparison.notes)
   return "\n\n".join(parts) + "\n"
 
 
@@ -230,11 +201,6 @@ def _mean(values: np.ndarray) -> float:
   return float(values.mean()) if values.size else float("nan")
 
 
-def _last_step(run: Run) -> float:
-  steps = [run.series(f"eval/loss/{task}")[0] for task in run.task_names]
-  return max((step[-1] for step in steps if step.size), default=math.nan)
-
-
 def _join(words) -> str:
   return ", ".join(dict.fromkeys(words))
 
@@ -255,7 +221,7 @@ def _notes(runs: Sequence[Run]) -> list[str]:
   notes = []
   if len(runs) == 2:
     notes.append(f"difference = {runs[1].name} minus {runs[0].name}.")
-  if len({_last_step(run) for run in runs}) > 1:
+  if len({last_step(run) for run in runs}) > 1:
     notes.append("Mind: the runs were last evaluated at different steps.")
   if len({run.manifest.get("data_digest") for run in runs}) > 1:
     notes.append("Mind: the runs were made from different data.")

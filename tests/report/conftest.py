@@ -50,3 +50,64 @@ def two_runs(write_run):
       config={"minimax": {"strategy": "group_dro"}},
     ),
   ]
+
+
+@pytest.fixture
+def write_fine_tuning(tmp_path):
+  """Returns a function that writes a folder of fine-tunings and returns it.
+
+  `scores` maps a task, or (task, size), to a score for each of the seeds
+  0, 1, 2, ...; None leaves one unfinished. `result` changes every result.
+  """
+
+  def write(name, scores, init="run", seed=0, strategy="uniform", **changes):
+    folder = tmp_path / name
+    result = changes.pop("result", {})
+    pretrained = {
+      "workdir": f"/runs/{name}",
+      "init": init,
+      "step": 10,
+      "strategy": strategy,
+      "seed": seed,
+      "num_examples": 0 if init == "random" else 1000,
+      "data_digest": "d1",
+      "config": None,
+    } | changes.pop("pretrained", {})
+    manifest = {
+      "kind": "finetune",
+      "pretrained": pretrained,
+      "config": {"learning_rate": 0.1, "seeds": [0]},
+      "selection": "the last step",
+      "versions": {"jax": "1"},
+      "device_kinds": ["cpu"],
+    } | changes
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    for task, values in scores.items():
+      task, size = task if isinstance(task, tuple) else (task, 0)
+      for number, score in enumerate(values):
+        place = folder / task / (str(size) if size else "all")
+        place = place / f"seed{number}"
+        place.mkdir(parents=True)
+        if score is None:
+          continue
+        values = {
+          "task": task,
+          "seed": number,
+          "num_examples": size,
+          "score_name": "accuracy",
+          "score": score,
+          "select_score": score,
+          "metrics": {"accuracy": score},
+          "step": 5,
+          "num_steps": 5,
+          "num_train_rows": 100,
+          "num_eval_rows": 50,
+          "mode": "full",
+          "model_flops": 1e6,
+          "seconds": 2.0,
+        } | result
+        (place / "result.json").write_text(json.dumps(values))
+    return folder
+
+  return write

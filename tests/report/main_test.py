@@ -30,9 +30,10 @@ def test_prints_the_table_and_writes_what_it_names(two_runs, tmp_path):
   )
   assert done.returncode == 0, done.stderr
   assert "worst task       6.000     5.000*      -1.000\n" in done.stdout
-  assert done.stdout.endswith(
-    f"\nwrote {out / 'report.md'}\nwrote {out / 'report.png'}\n"
-  )
+  files = ("report.json", "report.png", "report.md", "report.html")
+  wrote = "".join(f"wrote {out / name}\n" for name in files)
+  assert done.stdout.endswith(f"\n{wrote}")
+  assert {file.name for file in out.iterdir()} == set(files)
   assert "(report.png)" in (out / "report.md").read_text()
   assert (out / "report.png").stat().st_size > 10_000
 
@@ -45,3 +46,26 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path):
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_best_known_scores_come_from_a_file(write_fine_tuning, tmp_path):
+  folders = [
+    write_fine_tuning("plain", {"cola": [0.5]}),
+    write_fine_tuning("none", {"cola": [0.1]}, init="random"),
+  ]
+  file = tmp_path / "best.json"
+  file.write_text('{"cola": 0.9}')
+  done = _run(
+    *("-m", "taskrobust_jax.report", *map(str, folders)),
+    f"--best_known={file}",
+  )
+  assert done.returncode == 0, done.stderr
+  lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+  assert "worst normalised: min of means 0.500* 0.000" in lines
+  assert "cola (accuracy) 0.500* 0.100 0.900*" in lines
+  file.write_text('{"cola": "high"}')
+  done = _run(
+    *("-m", "taskrobust_jax.report", str(folders[0]), f"--best_known={file}")
+  )
+  assert done.returncode == 2
+  assert "cola is 'high'" in done.stderr

@@ -92,7 +92,8 @@ def test_missing_files_are_named(folder, tmp_path):
   ("manifest", "message"),
   [
     ("{", "is not a JSON object"),
-    ("[]", "task_names is None"),
+    ("[]", r"not a JSON object: found \[\]"),
+    ("{}", "task_names is None"),
     ('{"task_names": []}', r"task_names is \[\]"),
     ('{"task_names": [1]}', r"task_names is \[1\]"),
   ],

@@ -4,7 +4,7 @@ import pytest
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_runs
-from taskrobust_jax.report.tables import as_markdown, as_text, compare
+from taskrobust_jax.report.tables import as_text, compare
 
 _TEXT = """\
 Held-out loss at step 10: lower is better
@@ -63,17 +63,6 @@ def test_one_run_has_no_difference_and_no_best(two_runs):
   text = as_text(compare(read_runs(two_runs[:1]))).split("\n\n", 1)[1]
   assert "difference" not in text
   assert "*" not in text
-
-
-def test_markdown_of_three_runs(two_runs, write_run):
-  third = write_run("third", [[8, 5], [7, 5]], [[0.5, 0.5], [0.5, 0.5]])
-  runs = read_runs([*two_runs, third])
-  text = as_markdown(compare(runs), figure="report.png")
-  assert "![held-out losses and task weights](report.png)" in text
-  assert "| task | average | minimax | third |\n| --- | ---: |" in text
-  assert "| nouns | 6.000 | **5.000** | **5.000** |" in text
-  assert "| verbs | **3.000** | 4.000 | 5.000 |" in text
-  assert "minus" not in text
 
 
 def test_a_loss_that_is_missing_is_a_dash_and_never_the_best(two_runs):

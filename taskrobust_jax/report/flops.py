@@ -1,0 +1,55 @@
+"""Arithmetic of pre-training, counted from a config.
+
+A product [m, k] x [k, n] takes 2mkn; a training step takes three times its
+forward pass. Counted are the products of transformer layers and of the word
+prediction; embeddings, norms, output layers of pictures and the adversary (K
+numbers) are small beside them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def of_example(config: Mapping[str, Any]) -> float:
+  """FLOPs of one example in training.
+
+  Args:
+    config: Of a pre-training run, as in its manifest.
+
+  Returns:
+    The number; NaN for a config of another kind.
+  """
+  try:
+    kind = config["tasks"]["kind"]
+    count = {"masked_language": _language, "masked_image": _image}[kind]
+    return 3.0 * count(config["data"], config["tasks"], config["model"])
+  except (KeyError, TypeError):
+    return float("nan")
+
+
+def _language(data, tasks, model) -> float:
+  length, width = data["row_length"], model["width"]
+  # The vocabulary that was trained may be a little smaller.
+  predicted = round(tasks["max_share"] * length)
+  head = 2 * predicted * width * (width + data["vocabulary_size"])
+  return _layers(length, model) + head
+
+
+def _image(data, tasks, model) -> float:
+  patches = (data["image_size"] // tasks["patch"]) ** 2
+  visible = tasks["num_visible"] + 1  # The global token.
+  encoder, decoder = model["encoder"], model["decoder"]
+  width = decoder["width"]
+  one = 2 * visible * encoder["width"] * width + _layers(patches, decoder)
+  if model["has_cross_attention"]:
+    one += 4 * width**2 * (patches + visible)  # Projections.
+    one += 4 * patches * visible * width
+    one += 4 * patches * width * decoder["mlp_width"]
+  count = 1 if model["shares_decoder"] else len(tasks["outputs"])
+  return _layers(visible, encoder) + count * one
+
+
+def _layers(length, model) -> float:
+  width = model["width"]
+  dense = 8 * width**2 + 4 * width * model["mlp_width"]  # Of a position.
+  return model["num_layers"] * (length * dense + 4 * length**2 * width)
