@@ -68,7 +68,7 @@ def test_mae(folder):
   options = suites.mae_options(**weights.model["options"])
   apply = functional(lambda rngs: MultiMae(options, rngs))[1]
   pictures = given["pictures"].transpose(0, 2, 3, 1)
-  patches = {"rgb": to_patches(pictures, 4)}
+  patches = {"rgb": to_patches(2 * pictures - 1, 4)}
   order = given["order"].astype(np.int32)
   encoded = apply(weights.params, patches, order[:, :4], method="encode")
   np.testing.assert_allclose(encoded, given["encoded"], atol=1e-4)
