@@ -45,7 +45,8 @@ def config(folder, text=""):
   values.num_epochs = 20.0
   values.least_steps = 10
   values.model.drop_path_rate = 0.0
-  values.augmentation.update(mixup=0.0, cutmix=0.0)
+  # The left half would be the right one.
+  values.augmentation.update(flip=0.0, mixup=0.0, cutmix=0.0)
   values.head.update(channels=8, num_blocks=1)
   values.optimizer.learning_rate = 1e-2
   values.evaluation.times = 2
