@@ -7,10 +7,10 @@ r"""Fine-tunes a pre-trained model on downstream tasks, for several seeds.
 RUN is the folder of a run, FOLDER@STEP for one of its checkpoints, or a folder
 that `convert` wrote; random:FOLDER is the same model before any training.
 The config is of the model's kind: text, or configs/finetune_vision.py for
-pictures. `data_dir` holds GLUE's folders, or is tfds:glue; where pictures are
-says the config. `workdir` receives
-manifest.json and <task>/<size>/seed<seed>/result.json; what is finished there
-is not run again. All methods and tasks have one rule by which a step is chosen
+pictures. `data_dir` holds GLUE's folders, or is tfds:glue; pictures are where
+the config says. `workdir` receives manifest.json and
+<task>/<size>/seed<seed>/result.json; what is finished there is not run
+again. All methods and tasks have one rule by which a step is chosen
 (`evaluation` in the config). Exit codes: 0 done, 1 fault, 2 bad input, 75
 preempted, 130 interrupted.
 """

@@ -19,7 +19,7 @@ from taskrobust_jax.transfer import (
   neighbours,
 )
 from tests import tiny_mae
-from tests.data import picture_files
+from tests.data import picture_files, real
 from tests.transfer import image_cases
 
 SIZE = image_cases.SIZE
@@ -173,6 +173,24 @@ def test_sources_that_are_none(folder, name, changes, message):
   config.pictures.camvid.update(changes)
   with pytest.raises(InputError, match=message):
     make(name, config)
+
+
+@pytest.mark.skipif(
+  not (real.FOLDER / "camvid_160x120").exists(),
+  reason=f"{real.FOLDER} has no pictures",
+)
+def test_real_pictures(folder):
+  config = image_cases.config(folder)
+  for name, kind, place, sizes, num_classes in (
+    ("camvid", "camvid", "camvid_160x120", (184, 51), 11),
+    ("tum_depth", "tum_rgbd", "tum_fr1_rpy_160x120", (130, 44), 0),
+    ("tiny_imagenet", "image_folder", "tiny_imagenet_a", (2000, 500), 20),
+  ):
+    file = real.FOLDER / place / f"{place}.tar"
+    config.pictures[name].source = f"{kind}={file}"
+    task = make(name, config)
+    assert (len(task.train), len(task.eval)) == sizes
+    assert task.train.num_classes == num_classes
 
 
 def test_a_label_above_the_classes_is_refused(folder, tmp_path):
