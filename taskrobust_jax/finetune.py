@@ -6,9 +6,11 @@ r"""Fine-tunes a pre-trained model on downstream tasks, for several seeds.
 
 RUN is the folder of a run, FOLDER@STEP for one of its checkpoints, or a folder
 that `convert` wrote; random:FOLDER is the same model before any training.
-`data_dir` holds GLUE's folders, or is tfds:glue. `workdir` receives
-manifest.json and <task>/<size>/seed<seed>/result.json; what is finished there
-is not run again. All methods and tasks have one rule by which a step is chosen
+The config is of the model's kind: text, or configs/finetune_vision.py for
+pictures. `data_dir` holds GLUE's folders, or is tfds:glue; pictures are where
+the config says. `workdir` receives manifest.json and
+<task>/<size>/seed<seed>/result.json; what is finished there is not run
+again. All methods and tasks have one rule by which a step is chosen
 (`evaluation` in the config). Exit codes: 0 done, 1 fault, 2 bad input, 75
 preempted, 130 interrupted.
 """
@@ -22,9 +24,9 @@ from ml_collections import config_flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import DONE, InputError
 from taskrobust_jax.train.loaded import load
-from taskrobust_jax.transfer import grid, text_tasks
+from taskrobust_jax.transfer import grid, neighbours
 from taskrobust_jax.transfer.fine_tuning import StoppedError, check_config
-from taskrobust_jax.transfer.text_encoder import make_encoder
+from taskrobust_jax.transfer.kinds import open_downstream
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _FROM = program.define_folder("from", "The pre-trained model, see above.")
@@ -42,8 +44,6 @@ def main() -> int:
   config = _CONFIG.value
   check_config(config)
   names = _distinct("tasks", _TASKS.value)
-  for name in names:
-    text_tasks.check_name(name, config)
   jobs = grid.jobs_of(
     names,
     _numbers("num_examples", _NUM_EXAMPLES.value),
@@ -51,27 +51,23 @@ def main() -> int:
   )
   workdir = pathlib.Path(_WORKDIR.value)
   loaded = load(_FROM.value)
-  encoder = make_encoder(
-    loaded, dropout_rate=config.model.dropout_rate, dtype=config.model.dtype
-  )
+  downstream = open_downstream(loaded, config, _DATA_DIR.value)
+  for name in names:
+    downstream.check_name(name)
   manifest = grid.manifest_of(loaded.info, config)
   grid.check_workdir(workdir, manifest)
   # All of them, so that what is wrong is found before anything is trained.
   tasks = {
-    name: text_tasks.make_task(
-      name,
-      _DATA_DIR.value,
-      loaded.tokenizer,
-      config,
-      width=encoder.width,
-      max_length=loaded.model.options["max_length"],
-    )
+    name: downstream.make_task(name)
     for name in dict.fromkeys(
       job.task for job in grid.unfinished(workdir, jobs)
     )
   }
+  if config.mode == "neighbours":
+    for task in tasks.values():
+      neighbours.check_task(task)
   try:
-    grid.run(jobs, tasks, encoder, config, manifest, workdir)
+    grid.run(jobs, tasks, downstream.encoder, config, manifest, workdir)
   except StoppedError as error:
     print("stopped; what is finished is kept, start it again", flush=True)
     return error.args[0]

@@ -171,7 +171,10 @@ class MultiMae(nnx.Module):
     )
 
   def encode(
-    self, patches: Mapping[str, jax.Array], visible: jax.Array
+    self,
+    patches: Mapping[str, jax.Array],
+    visible: jax.Array,
+    dropout_key: jax.Array | None = None,
   ) -> jax.Array:
     """Hidden states of the visible patches.
 
@@ -179,6 +182,7 @@ class MultiMae(nnx.Module):
       patches: Input modality -> [B, N, values].
       visible: [B, V] int32: modality * N + patch, modalities in the order of
         `MultiMaeOptions.inputs`.
+      dropout_key: A key, or `None` for no dropout, as in pre-training.
 
     Returns:
       [B, 1 + V, D] in the compute dtype; the global token comes first.
@@ -195,7 +199,8 @@ class MultiMae(nnx.Module):
     token = jnp.broadcast_to(
       self.global_token[...].astype(self.dtype), (len(x), 1, x.shape[-1])
     )
-    x = self.transformer(jnp.concatenate([token, x], axis=1))
+    x = jnp.concatenate([token, x], axis=1)
+    x = self.transformer(x, dropout_key=dropout_key)
     return self.norm(x).astype(self.dtype)
 
   def __call__(

@@ -32,6 +32,8 @@ class TransformerOptions:
       after them, as in BERT. The stack's output then has no norm.
     unroll: Whether the layers are unrolled in the compiled program: faster
       steps on a CPU, slower compilation.
+    drop_path_rate: In [0, 1): for what share of the rows a sublayer adds
+      nothing, in the last layer; in those before it less, in the first none.
     remat: Whether the backward pass computes each layer again: several times
       less memory.
     remat_saves: What is not computed again, a key of `REMAT_SAVES`: "nothing"
@@ -51,6 +53,7 @@ class TransformerOptions:
   pre_norm: bool = False
   unroll: bool = True
   remat: bool = False
+  drop_path_rate: float = 0.0
   remat_saves: str = "nothing"
   attention: str = "xla"
 
@@ -137,24 +140,28 @@ class Layer(nnx.Module):
     self.dropout = nnx.Dropout(options.dropout_rate)
 
   def __call__(
-    self, x: jax.Array, mask: jax.Array | None, dropout_key: jax.Array | None
+    self,
+    x: jax.Array,
+    mask: jax.Array | None,
+    dropout_key: jax.Array | None,
+    drop_path_rate: jax.Array | None,
   ) -> jax.Array:
-    """See `Transformer`."""
+    """See `Transformer`; the rate is this layer's own, `None` for 0."""
     keys = split_key(dropout_key, 2)
     attend = lambda x: self.attention(x, mask)
-    x = self._add(attend, self.attention_norm, x, keys[0])
-    return self._add(self.mlp, self.mlp_norm, x, keys[1])
+    x = self._add(attend, self.attention_norm, x, keys[0], drop_path_rate)
+    return self._add(self.mlp, self.mlp_norm, x, keys[1], drop_path_rate)
 
   def mlp(self, x: jax.Array) -> jax.Array:
     """[..., D] -> [..., D]."""
     return self.mlp_out(jax.nn.gelu(self.mlp_in(x), approximate=False))
 
-  def _add(self, function, norm, x, key):
-    if self.pre_norm:
-      shown = norm(x).astype(self.dtype)
-      return x + drop(self.dropout, function(shown), key)
-    added = drop(self.dropout, function(x), key)
-    return norm(x + added).astype(self.dtype)
+  def _add(self, function, norm, x, key, drop_path_rate):
+    shown = norm(x).astype(self.dtype) if self.pre_norm else x
+    added = drop(self.dropout, function(shown), key)
+    if key is not None and drop_path_rate is not None:
+      added = drop_path(added, drop_path_rate, split_key(key, 2)[1])
+    return x + added if self.pre_norm else norm(x + added).astype(self.dtype)
 
 
 class Transformer(nnx.Module):
@@ -171,6 +178,7 @@ class Transformer(nnx.Module):
     self.unroll = options.unroll
     self.remat = options.remat
     self.remat_saves = options.remat_saves
+    self.drop_path_rate = options.drop_path_rate
 
   def __call__(
     self,
@@ -190,13 +198,15 @@ class Transformer(nnx.Module):
       [B, L, D].
     """
     graph, stacked = nnx.split(self.layers)
-    keys = None
+    keys = rates = None
     if dropout_key is not None:
       keys = split_key(dropout_key, self.num_layers)
+    if self.drop_path_rate:
+      rates = jnp.linspace(0.0, self.drop_path_rate, self.num_layers)
 
     def body(x, layer):
-      params, key = layer
-      return nnx.merge(graph, params)(x, mask, key), None
+      params, key, rate = layer
+      return nnx.merge(graph, params)(x, mask, key, rate), None
 
     if self.remat:
       # A loop's body cannot be merged with the forward pass by the compiler.
@@ -206,7 +216,7 @@ class Transformer(nnx.Module):
         policy=REMAT_SAVES[self.remat_saves],
       )
     unroll = self.num_layers if self.unroll else 1
-    return jax.lax.scan(body, x, (stacked, keys), unroll=unroll)[0]
+    return jax.lax.scan(body, x, (stacked, keys, rates), unroll=unroll)[0]
 
 
 def drop(
@@ -225,3 +235,14 @@ def split_key(key: jax.Array | None, count: int) -> Any:
   if key.ndim:
     return jax.vmap(jax.random.split, (0, None), 1)(key, count)
   return jax.random.split(key, count)
+
+
+def drop_path(x: jax.Array, rate: jax.Array, key: jax.Array) -> jax.Array:
+  """Stochastic depth (Huang et al., 2016): drops whole rows of [B, L, D].
+
+  The others are scaled so that the mean stays. A key for each row, or one.
+  """
+  if key.ndim:
+    return jax.vmap(lambda x, key: drop_path(x[None], rate, key)[0])(x, key)
+  is_kept = jax.random.bernoulli(key, 1 - rate, (len(x), 1, 1))
+  return jnp.where(is_kept, x / (1 - rate).astype(x.dtype), 0)

@@ -29,10 +29,11 @@ class Model(NamedTuple):
     kind: One of `weights.KINDS`.
     options: What it is made of, JSON values as in model.json.
     init: key -> params.
-    apply: (params, *inputs) -> predictions; the inputs are those of
-      `models.bert.Bert` (tokens, segment_ids, positions, targets_at) or
-      `models.multimae.MultiMae`.
-    encode: (params, *inputs) -> hidden states, as their `encode`.
+    apply: Of text: (params, tokens, segment_ids, positions, targets_at) ->
+      logits [B, M, V] f32; see `models.bert.Bert`. Of pictures: (params,
+      patches, order, num_visible) -> predictions; see `models.multimae`.
+    encode: (params, tokens, segment_ids, positions) -> hidden states [B, L, D];
+      (params, patches, visible) -> hidden states [B, 1 + V, D].
   """
 
   kind: str
@@ -85,7 +86,7 @@ def load(place: str | pathlib.Path) -> Loaded:
       f"{text} names a step, which only a run's checkpoints have"
     )
   model = model_of(weights.read_model(folder))
-  tokenizer = _tokenizer(folder, model)
+  tokenizer = _tokenizer(folder, model) if model.kind == "bert" else None
   manifest = read_manifest(folder) if is_run else None
   info = _info(folder, manifest)
   if is_random:
@@ -118,7 +119,7 @@ def model_of(description: dict[str, Any]) -> Model:
   }[kind]
   try:
     checked = make_options(**options)
-  except TypeError as error:
+  except (TypeError, KeyError) as error:
     raise InputError(f"{weights.MODEL_FILE}: options: {error}") from error
   init, apply = functional(lambda rngs: module(checked, rngs))
 

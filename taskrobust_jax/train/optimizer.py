@@ -6,6 +6,7 @@ import jax
 import optax
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.layer_decay import scale_by_layer
 from taskrobust_jax.train.spikes import SpikeState, skip_spikes
 
 
@@ -19,6 +20,7 @@ def make_optimizer(
   weight_decay: float,
   clip_norm: float,
   skip_norm_above: float,
+  layer_decay: float = 1.0,
 ) -> optax.GradientTransformationExtraArgs:
   """The whole chain, from pull-back to updates.
 
@@ -35,6 +37,7 @@ def make_optimizer(
     clip_norm: > 0, the largest global norm of a gradient.
     skip_norm_above: An update is skipped when its gradient's norm is so many
       times the running mean (`skip_spikes`), > 1; 0 for never.
+    layer_decay: In (0, 1], see `layer_decay.py`; 1 for none.
 
   Returns:
     A transform that takes `task_losses`, `is_present` and `step`.
@@ -59,15 +62,19 @@ def make_optimizer(
       skip_norm_above == 0 or 1 < skip_norm_above,
       "(1, inf] or 0 for never",
     ),
+    ("layer_decay", layer_decay, 0 < layer_decay <= 1, "(0, 1]"),
   ):
     if not is_legal:
       raise InputError(f"optimizer.{name} must be in {legal}, got {value}")
-  descent = optax.chain(
+  links = [
     optax.clip_by_global_norm(clip_norm),
     optax.scale_by_adam(b1, b2, eps),
     optax.add_decayed_weights(weight_decay, _is_decayed),
     _scale_by_learning_rate(learning_rate),
-  )
+  ]
+  if layer_decay < 1:
+    links.append(scale_by_layer(layer_decay))
+  descent = optax.chain(*links)
   if skip_norm_above:
     descent = skip_spikes(descent, skip_norm_above)
   guarded = optax.apply_if_finite(descent, max_consecutive_errors=2**31 - 2)

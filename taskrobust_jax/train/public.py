@@ -75,7 +75,7 @@ def read(form: str, folder: pathlib.Path) -> Weights:
   if form != "hf_bert":
     found = public_mae.read_arrays(arrays, shapes, options, file)
     note = (
-      "pictures are in [0, 1] here: ImageNet's mean and deviation went into "
+      "pictures are in [-1, 1] here: ImageNet's mean and deviation went into "
       "the patch embedding; what is predicted is theirs still"
     )
     return Weights(nested(found), model, None, [note])

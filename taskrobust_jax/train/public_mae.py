@@ -2,10 +2,10 @@
 
 Names are those of Hugging Face's ViTMAEForPreTraining, or of the authors' code
 (He et al., facebookresearch/mae), which differ by name alone. Theirs see
-pictures less ImageNet's mean and over its deviation; ours see values in [0, 1],
-so that change is part of the patch embedding here. What theirs adds to fixed
-positions is ours's modality embedding and query, what theirs adds to the
-class token's is ours's global token.
+pictures less ImageNet's mean and over its deviation; ours see values in [-1, 1]
+(`tasks/modalities.py`), so that change is part of the patch embedding here. What
+theirs adds to fixed positions is ours's modality embedding and query, what
+theirs adds to the class token's is ours's global token.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,9 @@ from taskrobust_jax.train.public_arrays import (
   to_theirs,
 )
 
-MEAN = np.array([0.485, 0.456, 0.406])
-DEVIATION = np.array([0.229, 0.224, 0.225])
+# ImageNet's, of values in [-1, 1].
+MEAN = 2 * np.array([0.485, 0.456, 0.406]) - 1
+DEVIATION = 2 * np.array([0.229, 0.224, 0.225])
 _EPSILON = 1e-6  # As `train/suites.py` has it.
 
 

@@ -14,14 +14,14 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import loop, sharding
 from taskrobust_jax.train.build import Experiment, build
 from taskrobust_jax.train.checks import check_count
-from taskrobust_jax.transfer import subsets
+from taskrobust_jax.transfer import neighbours, subsets
 from taskrobust_jax.transfer.features import Features
 from taskrobust_jax.transfer.judging import make_judge
 from taskrobust_jax.transfer.scratch import ScratchFolder
 from taskrobust_jax.transfer.suite import DownstreamSuite
 from taskrobust_jax.transfer.task import DownstreamTask, Encoder, Subset
 
-MODES = ("full", "frozen")
+MODES = ("full", "frozen", "neighbours")
 
 
 class StoppedError(Exception):
@@ -62,7 +62,7 @@ class FineTuner:
       len(task.eval), config.evaluation.select_share, config.evaluation.max_rows
     )
     self._train, self._eval = task.train, task.eval
-    self._is_frozen = config.mode == "frozen"
+    self._is_frozen = config.mode != "full"
     if self._is_frozen:
       self._train, self._eval = (
         Features(
@@ -96,22 +96,13 @@ class FineTuner:
     began = time.monotonic()
     task = self.task
     chosen = subsets.draw(len(task.train), num_examples, seed, task.classes)
-    experiment = self.experiment(seed, chosen)
-    with (
-      open(folder / "log.txt", "w", encoding="utf-8") as log,
-      contextlib.redirect_stdout(log),
-      ScratchFolder(folder) as scratch,
-    ):
-      code = loop.train(experiment, scratch)
-    if code:
-      raise StoppedError(code)
+    if self._config.mode == "neighbours":
+      step = num_steps = 0
+      values = self._ask_neighbours(chosen)
+    else:
+      num_steps = self._num_steps(chosen)
+      step, values = self._train_on(seed, chosen, folder)
     score_name = task.objective.score_name
-    judged = [
-      (step, values)
-      for step, values in scratch.rows
-      if f"verdict/{score_name}" in values
-    ]
-    step, values = select(judged, f"select/{score_name}")
     metrics = {
       name.removeprefix("verdict/"): value
       for name, value in values.items()
@@ -126,14 +117,56 @@ class FineTuner:
       "select_score": values.get(f"select/{score_name}"),
       "metrics": metrics,
       "step": step,
-      "num_steps": experiment.num_steps,
+      "num_steps": num_steps,
       "num_train_rows": len(chosen),
       "num_eval_rows": len(self._halves.verdict),
       "mode": self._config.mode,
       "data_digest": task.digest,
-      "model_flops": self._flops(experiment, len(chosen)),
+      "model_flops": self._flops(num_steps, len(chosen)),
       "seconds": round(time.monotonic() - began, 3),
     }
+
+  def _train_on(
+    self, seed: int, chosen: np.ndarray, folder: pathlib.Path
+  ) -> tuple[int, dict[str, float]]:
+    """The selected step and what was seen at it."""
+    experiment = self.experiment(seed, chosen)
+    with (
+      open(folder / "log.txt", "w", encoding="utf-8") as log,
+      contextlib.redirect_stdout(log),
+      ScratchFolder(folder) as scratch,
+    ):
+      code = loop.train(experiment, scratch)
+    if code:
+      raise StoppedError(code)
+    score_name = self.task.objective.score_name
+    judged = [
+      (step, values)
+      for step, values in scratch.rows
+      if f"verdict/{score_name}" in values
+    ]
+    return select(judged, f"select/{score_name}")
+
+  def _ask_neighbours(self, chosen: np.ndarray) -> dict[str, float]:
+    self._compute(chosen)
+    return neighbours.judge(
+      self.task,
+      self._train,
+      self._eval,
+      chosen,
+      self._halves,
+      self._config.num_neighbours,
+    )
+
+  def _compute(self, chosen: np.ndarray) -> None:
+    """Computes the features of training rows and of the dev set."""
+    self._train.compute(chosen)
+    self._eval.compute(np.concatenate(self._halves))
+
+  def _num_steps(self, chosen: np.ndarray) -> int:
+    config = self._config
+    num_epochs = config.num_epochs * len(chosen) / config.batch_size
+    return max(config.least_steps, math.ceil(num_epochs))
 
   def experiment(self, seed: int, chosen: np.ndarray) -> Experiment:
     """What the loop runs; features that it reads are computed here.
@@ -144,8 +177,7 @@ class FineTuner:
     """
     task, config, encoder = self.task, self._config, self._encoder
     if self._is_frozen:
-      self._train.compute(chosen)
-      self._eval.compute(np.concatenate(self._halves))
+      self._compute(chosen)
     suite = DownstreamSuite(task, None if self._is_frozen else encoder)
     train = Subset(self._train, chosen)
 
@@ -153,10 +185,7 @@ class FineTuner:
       return {**given, "head": task.head.init(key)}
 
     given = {} if self._is_frozen else {"encoder": encoder.params}
-    num_steps = max(
-      config.least_steps,
-      math.ceil(config.num_epochs * len(chosen) / config.batch_size),
-    )
+    num_steps = self._num_steps(chosen)
     experiment = build(
       _run_config(config, seed, num_steps),
       _Data(train, self._eval, task.digest),
@@ -175,10 +204,10 @@ class FineTuner:
     evaluate = lambda params: judge(params) if next(num_calls) else {}
     return experiment._replace(evaluate=evaluate)
 
-  def _flops(self, experiment: Experiment, num_rows: int) -> float:
+  def _flops(self, num_steps: int, num_rows: int) -> float:
     """Of training alone; a backward pass counts as two forward passes."""
     encode = self._encoder.flops(self.task.train.read([0]))
-    num_seen = experiment.num_steps * experiment.batch_size
+    num_seen = num_steps * self._config.batch_size
     if self._is_frozen:
       return encode * num_rows + 3 * self.task.head.flops * num_seen
     return 3 * (encode + self.task.head.flops) * num_seen
@@ -207,6 +236,8 @@ def select(
 def selection_text(config: ConfigDict) -> str:
   """The rule by which a step is chosen, in words."""
   share = config.evaluation.select_share
+  if config.mode == "neighbours":
+    return "no step: nothing is trained; judged as where a step is chosen"
   if not share:
     return "the last step, judged on all dev rows"
   return (
@@ -220,6 +251,7 @@ def check_config(config: ConfigDict) -> None:
   if config.mode not in MODES:
     raise InputError(f"mode must be in {MODES}, got {config.mode!r}")
   check_count("batch_size", config.batch_size)
+  check_count("num_neighbours", config.num_neighbours)
   check_count("least_steps", config.least_steps, least=2)
   check_count("evaluation.times", config.evaluation.times)
   check_count("evaluation.batch_size", config.evaluation.batch_size)
@@ -230,6 +262,9 @@ def check_config(config: ConfigDict) -> None:
   ):
     if not 0 <= value < 1:
       raise InputError(f"{name} must be in [0, 1), got {value}")
+  decay = config.optimizer.layer_decay
+  if not 0 < decay <= 1:
+    raise InputError(f"optimizer.layer_decay must be in (0, 1], got {decay}")
   if not 0 < config.num_epochs < math.inf:
     raise InputError(f"num_epochs must be in (0, inf), got {config.num_epochs}")
 

@@ -44,23 +44,22 @@ def make_judge(
     outputs = suite.outputs(params, batch)
     sums, counts = objective.losses(outputs, batch)
     return (
-      objective.predict(outputs),
+      objective.keep(outputs, batch),
       jnp.where(is_row, sums, 0.0).sum(),
       jnp.where(is_row, counts, 0.0).sum(),
     )
 
   def judge(params: Any) -> dict[str, float]:
-    predictions, labels, total, count = [], [], 0.0, 0.0
+    parts, total, count = [], 0.0, 0.0
     for start in range(0, len(rows), batch_size):
       wanted = rows[start : start + batch_size]
       filled = np.full(batch_size, -1)
       filled[: len(wanted)] = wanted
       batch = batches.load(source, filled, mesh)
-      seen, *sums = judge_batch(params, batch, filled >= 0)
-      predictions.append(np.asarray(seen)[: len(wanted)])
-      labels.append(source.read(wanted)["label"])
+      kept, *sums = judge_batch(params, batch, filled >= 0)
+      parts.append([np.asarray(array)[: len(wanted)] for array in kept])
       total, count = total + float(sums[0]), count + float(sums[1])
-    predictions, labels = np.concatenate(predictions), np.concatenate(labels)
+    kept = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     loss = total / max(count, 1.0)
     values = {
       f"eval/loss/{suite.task.name}": loss,
@@ -72,8 +71,8 @@ def make_judge(
       ("select", slice(None, first)),
       ("verdict", slice(first, None)),
     ):
-      if len(predictions[place]):
-        scores = objective.scores(predictions[place], labels[place])
+      if len(rows[place]):
+        scores = objective.scores(*(array[place] for array in kept))
         values |= {f"{part}/{name}": score for name, score in scores.items()}
     return values
 

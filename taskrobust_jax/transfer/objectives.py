@@ -57,8 +57,11 @@ class Classification:
       is_target.sum(axes, dtype=jnp.float32),
     )
 
-  def predict(self, outputs: jax.Array) -> jax.Array:
-    return outputs.argmax(-1).astype(jnp.int32)
+  def keep(
+    self, outputs: jax.Array, rows: Arrays
+  ) -> tuple[jax.Array, jax.Array]:
+    """(predictions, labels)."""
+    return outputs.argmax(-1).astype(jnp.int32), rows["label"]
 
   def scores(
     self, predictions: np.ndarray, labels: np.ndarray
@@ -100,8 +103,11 @@ class Regression:
     wanted = (rows["label"] - self.mean) / self.deviation
     return (outputs[:, 0] - wanted) ** 2, jnp.ones_like(wanted)
 
-  def predict(self, outputs: jax.Array) -> jax.Array:
-    return outputs[:, 0] * self.deviation + self.mean
+  def keep(
+    self, outputs: jax.Array, rows: Arrays
+  ) -> tuple[jax.Array, jax.Array]:
+    """(predictions, labels)."""
+    return outputs[:, 0] * self.deviation + self.mean, rows["label"]
 
   def scores(
     self, predictions: np.ndarray, labels: np.ndarray

@@ -48,6 +48,8 @@ class DownstreamSuite:
     self, params: Any, rows: Arrays, rng: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
     """See `TaskSuite`; losses and counts are [1]."""
+    if self.encoder is not None and self.task.augment is not None:
+      rows = self.task.augment(rows, jax.random.fold_in(rng, 1))
     outputs = self.outputs(params, rows, rng)
     sums, counts = self.task.objective.losses(outputs, rows)
     count = counts.sum()

@@ -67,14 +67,12 @@ class Objective(Protocol):
     """(sums [B] f32, counts [B] f32): of each row's targets."""
     ...
 
-  def predict(self, outputs: jax.Array) -> jax.Array:
-    """[B, ...]: what is kept of the outputs to compute the scores from."""
+  def keep(self, outputs: jax.Array, rows: Arrays) -> tuple[jax.Array, ...]:
+    """Arrays [B, ...]: what is kept of rows to compute the scores from."""
     ...
 
-  def scores(
-    self, predictions: np.ndarray, labels: np.ndarray
-  ) -> dict[str, float]:
-    """Finite numbers, over n rows."""
+  def scores(self, *kept: np.ndarray) -> dict[str, float]:
+    """Finite numbers, from what was kept of n rows."""
     ...
 
 
@@ -91,6 +89,8 @@ class DownstreamTask:
     digest: Of the rows.
     classes: [n] int, a class for each training row, whose shares a draw of
       fewer examples keeps; `None` where there is none.
+    augment: (training rows, key) -> rows, under `jit`; `None` for nothing. A
+      frozen encoder sees rows as they are.
   """
 
   name: str
@@ -100,6 +100,7 @@ class DownstreamTask:
   objective: Objective
   digest: str
   classes: np.ndarray | None = None
+  augment: Callable[[Arrays, jax.Array], Arrays] | None = None
 
 
 class ArrayRows:

@@ -7,6 +7,7 @@ from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.train.loaded import Loaded
 from taskrobust_jax.train.suites import bert_options
+from taskrobust_jax.transfer.flops import of_transformer
 from taskrobust_jax.transfer.task import Encoder
 
 
@@ -53,10 +54,7 @@ def make_encoder(loaded: Loaded, *, dropout_rate: float, dtype: str) -> Encoder:
     )
 
   def flops(rows):
-    length, inner = rows["tokens"].shape[1], options.transformer
-    products = 4 * inner.width**2 + 2 * inner.width * inner.mlp_width
-    attention = 2 * length * inner.width
-    return float(2 * length * inner.num_layers * (products + attention))
+    return of_transformer(options.transformer, rows["tokens"].shape[1])
 
   params = {k: v for k, v in loaded.params.items() if k != "head"}
   return Encoder(params, encode, options.transformer.width, flops)

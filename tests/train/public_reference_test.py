@@ -65,7 +65,7 @@ def test_mae(folder):
   weights = public.read("hf_mae", folder / "mae")
   model = model_of(weights.model)
   pictures = given["pictures"].transpose(0, 2, 3, 1)
-  patches = {"rgb": to_patches(pictures, 4)}
+  patches = {"rgb": to_patches(2 * pictures - 1, 4)}
   order = given["order"].astype(np.int32)
   encoded = model.encode(weights.params, patches, order[:, :4])
   np.testing.assert_allclose(encoded, given["encoded"], atol=1e-4)

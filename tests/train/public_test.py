@@ -7,6 +7,7 @@ import pytest
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.patches import sine_cosine_positions
+from taskrobust_jax.tasks import modalities
 from taskrobust_jax.train import mae_names, public, safetensors_file, suites
 from taskrobust_jax.train.loaded import model_of
 
@@ -279,6 +280,23 @@ def test_mae_there_and_back_is_the_same(tmp_path, form):
   assert_same(found, arrays, atol=2e-6)
   config = json.loads((tmp_path / "back/config.json").read_text())
   assert config | MAE == config
+
+
+def test_a_picture_is_embedded_as_theirs_is(tmp_path):
+  arrays = mae_arrays()
+  embed = public.read("mae", write(tmp_path / "mae", arrays, None)).params[
+    "embed"
+  ]["rgb"]
+  rgb = np.random.default_rng(1).integers(0, 256, (1, 4, 4, 3), np.uint8)
+  shown = modalities.make(0)["rgb"].show({"rgb": rgb}, 2)
+  ours = shown @ embed["kernel"] + embed["bias"]
+  given = (rgb[0] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+  kernel = arrays["patch_embed.proj.weight"]
+  for n, (y, x) in enumerate(np.ndindex(2, 2)):
+    patch = given[2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+    theirs = np.einsum("pqc,dcpq->d", patch, kernel)
+    theirs += arrays["patch_embed.proj.bias"]
+    np.testing.assert_allclose(ours[0, n], theirs, atol=1e-4)
 
 
 def test_what_is_added_to_mae_s_positions_is_kept(tmp_path):

@@ -24,8 +24,8 @@ def test_ignored_places_have_no_loss_and_no_score():
   assert counts.tolist() == [2, 1]
   right = np.log(np.e + 3) - 1
   np.testing.assert_allclose(sums, [2 * right + 1, right], rtol=1e-6)
-  predictions = np.asarray(task.predict(logits))
-  assert task.scores(predictions, labels) == {"accuracy": 2 / 3}
+  kept = task.keep(logits, {"label": jnp.array(labels)})
+  assert task.scores(*map(np.asarray, kept)) == {"accuracy": 2 / 3}
 
 
 def test_scores_of_two_classes_by_hand():
@@ -52,10 +52,11 @@ def test_one_class_alone_scores_nothing():
 def test_regression_is_of_standardised_labels():
   task = objectives.Regression(2.5, 0.5)
   outputs = jnp.array([[0.0], [1.0]])
-  sums, counts = task.losses(outputs, {"label": jnp.array([2.0, 3.0])})
+  rows = {"label": jnp.array([2.0, 3.0])}
+  sums, counts = task.losses(outputs, rows)
   assert sums.tolist() == [1.0, 0.0]
   assert counts.tolist() == [1, 1]
-  assert task.predict(outputs).tolist() == [2.5, 3.0]
+  assert task.keep(outputs, rows)[0].tolist() == [2.5, 3.0]
 
 
 def test_correlations_by_hand():
