@@ -60,15 +60,6 @@ def vision_config(kind: str) -> ConfigDict:
       else ("rgb", "hog", "edges", "depth", "normals", "semseg")
     ),
     decoder=(8, 512, 16) if is_mae else (2, 256, 8),
-    data={
-      "sources": ("scenes",),
-      "if_bad": "fail",
-      "image_size": 224,
-      "train_rows": 4096,
-      "eval_rows": 128,
-      "crop_scale": (1.0, 1.0),
-      "flip": 0.0,
-    },
   )
   config.tasks.num_visible = 49 if is_mae else 98
   config.model.has_cross_attention = not is_mae
