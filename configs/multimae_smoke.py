@@ -8,7 +8,7 @@ Command (scenes need no files):
     --workdir=runs/multimae/minimax
 Baselines: `:strategy=uniform`; fewer tasks: `:outputs=("rgb","depth")`.
 Hardware, wall time: on 2 cores shared with ten other processes 160 and 210 s of
-CPU time a run, a quarter of it compiling; not yet run on a quiet machine.
+CPU time a run, compiling included; not yet run on a quiet machine.
 Held-out at step 300, seed 0, averaging (step_size 0.02 is within .004 of it, so
 it was raised to 0.2, which is not yet run): rgb .855, hog .058, edges .005,
 depth .733, normals .143, semseg 1.081 (61.6 % right). By then the model knows
