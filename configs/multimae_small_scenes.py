@@ -28,7 +28,7 @@ def get_config(text: str = "") -> ConfigDict:
     strategy="mirror_ascent",
     # Losses of pixels, depths and classes have no common scale.
     arguments={
-      "step_size": 0.02,
+      "step_size": 0.2,
       "smoothing": 0.1,
       "signal": "relative_to_start+ema",
       "decay": 0.9,

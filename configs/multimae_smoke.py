@@ -7,7 +7,12 @@ Command (scenes need no files):
   python -m taskrobust_jax.pretrain --config=configs/multimae_smoke.py \
     --workdir=runs/multimae/minimax
 Baselines: `:strategy=uniform`; fewer tasks: `:outputs=("rgb","depth")`.
-Hardware, wall time, numbers: not yet run to its end.
+Hardware, wall time: on 2 cores shared with ten other processes 160 and 210 s of
+CPU time a run, compiling included; not yet run on a quiet machine.
+Held-out at step 300, seed 0, averaging (step_size 0.02 is within .004 of it, so
+it was raised to 0.2, which is not yet run): rgb .855, hog .058, edges .005,
+depth .733, normals .143, semseg 1.081 (61.6 % right). By then the model knows
+where things usually are, and little of what is shown.
 """
 
 from ml_collections import ConfigDict
@@ -23,7 +28,7 @@ def get_config(text: str = "") -> ConfigDict:
     strategy="mirror_ascent",
     # Losses of pixels, depths and classes have no common scale.
     arguments={
-      "step_size": 0.02,
+      "step_size": 0.2,
       "smoothing": 0.1,
       "signal": "relative_to_start+ema",
       "decay": 0.9,

@@ -1,6 +1,6 @@
 r"""Pattern against semantics on procedural scenes: who starves under averaging?
 
-Claim: see notebooks/results/pattern_semantic.json. RGB, HOG and edges are
+Claim: none yet; not yet run to its end. RGB, HOG and edges are
 patterns, normals and classes are semantic; a third of the patches of RGB is
 shown. With three pattern tasks of five, averaging may spend the encoder on
 patterns.
@@ -10,7 +10,7 @@ Command (trains every case, three seeds, and probes the frozen encoders):
 One case alone:
   python -m taskrobust_jax.pretrain --config=configs/pattern_semantic.py \
     --workdir=DIR
-Hardware, wall time, numbers: in that file.
+Hardware, wall time, numbers: not yet run.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +28,7 @@ def get_config(text: str = "") -> ConfigDict:
     size="tiny",
     strategy="mirror_ascent",
     arguments={
-      "step_size": 0.02,
+      "step_size": 0.2,
       "smoothing": 0.1,
       "signal": "relative_to_start+ema",
       "decay": 0.9,

@@ -117,7 +117,7 @@ def test_predictions_and_losses_are_those_of_the_public_class():
   with torch.no_grad(), pytest.MonkeyPatch.context() as patch:
     patch.setattr(torch, "rand", lambda *_, **__: torch.tensor(noise))
     latent, mask, restore = theirs.forward_encoder(
-      shown, 1 - NUM_VISIBLE / suite.num_patches + 1e-9
+      shown, 1 - NUM_VISIBLE / suite.num_patches - 1e-9
     )
     predicted = theirs.forward_decoder(latent, restore)
     their_loss = theirs.forward_loss(torch.tensor(images), predicted, mask)
