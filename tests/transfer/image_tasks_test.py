@@ -305,23 +305,12 @@ def test_classes_are_learnt(folder, encoder, tmp_path, one_device):
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize(
-  ("name", "mode", "score_name"),
-  [
-    ("camvid", "", "miou"),
-    ("tum_depth", "", "d1"),
-    ("scenes_segmentation", "frozen", "miou"),
-  ],
-)
-def test_pixels_are_learnt(
-  folder, encoder, tmp_path, one_device, name, mode, score_name
-):
-  config = image_cases.config(folder, mode)
+def test_pixels_are_learnt(folder, encoder, tmp_path, one_device):
+  config = image_cases.config(folder)
   config.head.cells = 2
   config.optimizer.layer_decay = 1.0
-  config.least_steps = 60
-  task = make(name, config)
+  task = make("camvid", config)
   result = fine_tuning.FineTuner(task, encoder, config).run(0, 0, tmp_path)
-  assert result["score_name"] == score_name
-  assert all(np.isfinite(list(result["metrics"].values())))
-  assert result["score"] > (0.1 if mode else 0.8)
+  assert result["score_name"] == "miou"
+  assert result["score"] > 0.8
+  assert set(result["metrics"]) == {"miou", "pixel_accuracy"}
