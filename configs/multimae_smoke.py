@@ -31,19 +31,16 @@ def get_config(text: str = "") -> ConfigDict:
     inputs=("rgb",),
     outputs=("rgb", "hog", "edges", "depth", "normals", "semseg"),
     decoder=(1, 64, 4),
-    data={
-      "sources": ("scenes",),  # See data/image_sources.py.
-      "if_bad": "fail",  # Or skip: pictures that do not decode.
-      "image_size": 96,
-      "train_rows": 4096,
-      "eval_rows": 128,
-      "crop_scale": (1.0, 1.0),  # Of a picture; there are scenes enough.
-      "flip": 0.0,
-    },
   )
-  config.num_steps = 400
-  config.batch_size = 32
+  config.num_steps = 300
+  config.batch_size = 16
   config.log_every = 10
+
+  config.data.image_size = 96
+  config.data.train_rows = 2048
+  config.data.eval_rows = 128
+  config.data.crop_scale = (1.0, 1.0)  # There are scenes enough.
+  config.data.flip = 0.0
 
   config.tasks.num_visible = 12  # Of 36.
   config.model.encoder.num_layers = 4
@@ -55,7 +52,7 @@ def get_config(text: str = "") -> ConfigDict:
     part.unroll = True
 
   config.optimizer.learning_rate = 1e-3
-  config.optimizer.warmup_steps = 40
+  config.optimizer.warmup_steps = 30
 
   config.evaluation.every = 100
   config.evaluation.batch_size = 64

@@ -1,14 +1,24 @@
 #!/usr/bin/env bash
-# From a fresh clone to a page: installs into .venv, prepares a small embedded
-# corpus, pre-trains one small BERT twice on it (plain averaging, then minimax)
-# and compares the two in runs/quickstart/report.html. A second call keeps the environment, the data and the
+# From a fresh clone to a page: installs into .venv, pre-trains one small model
+# twice on the same examples (plain averaging, then minimax) and compares the
+# two in report.html. A second call keeps the environment, the data and the
 # compiled programs, and trains again.
+#
+#   bash launch/quickstart.sh           # BERT on a small embedded corpus
+#   bash launch/quickstart.sh vision    # a masked autoencoder on made scenes,
+#                                       # and pictures of what it recovers
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash launch/install.sh
 
-out=runs/quickstart
-config=configs/pos_bert_smoke.py
+case ${1:-text} in
+  text) out=runs/quickstart config=configs/pos_bert_smoke.py ;;
+  vision) out=runs/quickstart_vision config=configs/multimae_smoke.py ;;
+  *)
+    echo "error: 'text' or 'vision' are legal, got '$1'" >&2
+    exit 2
+    ;;
+esac
+bash launch/install.sh
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/cache}
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
@@ -27,3 +37,7 @@ run -m taskrobust_jax.pretrain --config=$config:strategy=uniform \
 run -m taskrobust_jax.pretrain --config=$config \
   --data_dir=$out/data --workdir=$out/minimax
 run -m taskrobust_jax.report $out/average $out/minimax --out=$out
+if [[ $config == configs/multimae_smoke.py ]]; then
+  run -m taskrobust_jax.reconstruct $out/average $out/minimax \
+    --data_dir=$out/data --out=$out
+fi

@@ -108,7 +108,6 @@ def masked_autoencoder(
   inputs: tuple[str, ...],
   outputs: tuple[str, ...],
   decoder: tuple[int, int, int] = (2, 256, 8),
-  data: dict[str, Any],
 ) -> ConfigDict:
   """A multi-modal masked autoencoder, in MultiMAE's published settings.
 
@@ -123,8 +122,6 @@ def masked_autoencoder(
     inputs: Modalities that are shown.
     outputs: Modalities that are recovered, a task each.
     decoder: Layers, width, heads of each decoder.
-    data: Its section: `sources`, `if_bad`, `image_size`, `train_rows`,
-      `eval_rows` (both of scenes), `crop_scale`, `flip`.
 
   Returns:
     Every key that `train/build.py` reads.
@@ -139,7 +136,23 @@ def masked_autoencoder(
   shapes = {"encoder": VIT_SIZES[size], "decoder": decoder}
   return _config(
     minimax_section,
-    data=data,
+    data={
+      "sources": ("scenes",),  # See data/image_sources.py.
+      "image_size": 224,
+      "train_rows": 100_000,  # Of scenes.
+      "eval_rows": 1_000,
+      "if_bad": "fail",  # Or skip: pictures that do not decode.
+      # Of sources multimodal_folder=PATH; see data/image_folders.py.
+      "multimodal_folder": {
+        "modalities": ("rgb", "depth", "semseg"),
+        "depth_scale": 65_536.0,
+        "depth_bits": 16,
+        "class_names": (),
+        "ignored": 255,
+      },
+      "crop_scale": (0.2, 1.0),  # Of a picture's area, in training.
+      "flip": 0.5,
+    },
     tasks={
       "kind": "masked_image",
       "inputs": inputs,
@@ -314,7 +327,13 @@ def _config(
         "average_decay": 0.0,  # Of mean params; 1: plain mean, 0: none.
         **optimizer,
       },
-      "mesh": {"data": -1, "fsdp": 1},
+      "mesh": {"data": -1, "fsdp": 1, "tensor": 1},  # See train/sharding.py.
+      # How, and not what: no value depends on it but by rounding.
+      "compute": {
+        "accumulation": 1,  # Microbatches of a batch.
+        "remat_saves": "nothing",  # With model.remat; or products.
+        "attention": "xla",  # Or cudnn: NVIDIA GPUs, bfloat16.
+      },
       "evaluation": {
         "every": 1_000,
         "batch_size": 256,

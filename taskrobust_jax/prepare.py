@@ -94,6 +94,7 @@ def _prepare_pictures(seed: int, data: dict) -> None:
     image_size=size,
     train_rows=data["train_rows"],
     eval_rows=data["eval_rows"],
+    multimodal_folder=data["multimodal_folder"],
   )
   os.makedirs(_DATA_DIR.value, exist_ok=True)
   with lock.held(_DATA_DIR.value):

@@ -8,17 +8,21 @@ of its checkpoints) or from converted weights, with a new optimizer, at step 0.
 `data_dir` is what `prepare` wrote for the same config; the scenes of
 configs/multimae_smoke.py are made as they are read and need none. `workdir`
 receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/, checkpoints/,
-and of a model of text model.json and tokenizer.json. Exit codes: 0 done, 1
-fault, 2 bad input, 75 preempted and saved, 130 interrupted.
+and of a model of text model.json and tokenizer.json. Compiled programs are kept
+in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit codes: 0
+done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
 import json
+import os
+import platform
 
 from absl import flags
+import jax
 from ml_collections import config_flags
 
 from taskrobust_jax import pod, program
-from taskrobust_jax.train import datasets, loaded, loop
+from taskrobust_jax.train import datasets, loaded, loop, profile
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.start import check_tokenizer, make_start
@@ -52,9 +56,19 @@ _POD_TIMEOUT = flags.DEFINE_integer(
 )
 
 
+_PROFILE_STEPS = flags.DEFINE_string(
+  "profile_steps",
+  "",
+  "FIRST:LAST, such as 10:15: steps that are traced into WORKDIR/profile, for "
+  "TensorBoard's profile plugin or Perfetto.",
+)
+
+
 def main() -> int:
   """Reads the flags, builds the run and trains it."""
   config = _CONFIG.value
+  profile_steps = profile.parse_steps(_PROFILE_STEPS.value)
+  _cache_programs()
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
   with pod.joined(place, _POD_TIMEOUT.value) as agree:
     dataset = datasets.open_dataset(config, _DATA_DIR.value)
@@ -77,9 +91,18 @@ def main() -> int:
     experiment = build(config, dataset, start=start)
     with RunFolder(_WORKDIR.value, experiment) as folder:
       loaded.describe(folder.path, config, dataset)
-      code = loop.train(experiment, folder, _RESTORE_STEP.value)
+      code = loop.train(experiment, folder, _RESTORE_STEP.value, profile_steps)
     print(f"wrote {folder.path}")
   return code
+
+
+def _cache_programs() -> None:
+  """Programs are compiled once a machine, unless JAX is told where they lie."""
+  if not jax.config.jax_compilation_cache_dir:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # A home may be shared by machines whose processors differ.
+    folder = os.path.join(home, "taskrobust_jax", platform.node())
+    jax.config.update("jax_compilation_cache_dir", folder)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """How every program starts and ends: flags, then one call, then a code."""
 
 from collections.abc import Callable, Iterator, Sequence
+import functools
 import os
 import sys
 import traceback
@@ -43,6 +44,18 @@ def run(main: Callable[[], int | None]) -> None:
   # evaluated; what a run has to say, it prints.
   logging.set_verbosity(logging.ERROR)
   app.run(call, flags_parser=_parse)
+
+
+def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
+  """`run` for a program that also takes words, such as folders.
+
+  Args:
+    main: the program; it gets the words, in their order.
+  """
+  # They leave the command line before flags are read from it.
+  words = sys.argv[1:]
+  sys.argv[1:] = [word for word in words if word.startswith("-")]
+  run(functools.partial(main, [w for w in words if not w.startswith("-")]))
 
 
 def define_folder(name: str, help_text: str) -> flags.FlagHolder:

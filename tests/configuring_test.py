@@ -4,14 +4,15 @@ import importlib
 import pathlib
 import types
 
+import jax
 from ml_collections import ConfigDict
 import numpy as np
 import pytest
 
-from configs import pos_bert_smoke
+from configs import mae_base_imagenet, pos_bert_smoke
 from taskrobust_jax import configuring, minimax
 from taskrobust_jax.config_text import parse
-from taskrobust_jax.data import scenes
+from taskrobust_jax.data import image_rows, scenes
 from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.sections import make_weighting, optimizer
@@ -196,9 +197,10 @@ FILES = sorted(
   (pathlib.Path(__file__).parents[1] / "configs").glob("[a-z]*.py")
 )
 
-
-# These list argument strings of others: see launch/ablate.sh.
-FILES = [file for file in FILES if not file.stem.startswith("ablation_")]
+# Of pre-training; an ablation lists argument strings of others.
+FILES = [
+  file for file in FILES if not file.stem.startswith(("ablation_", "finetune_"))
+]
 
 
 @pytest.mark.parametrize("name", [file.stem for file in FILES])
@@ -214,10 +216,34 @@ def test_every_config_can_be_built_from(name, text):
   assert config.is_locked
   assert "Claim: " in module.__doc__
   info = info_of_text(config) if is_of_text else info_of_pictures(config)
-  _, suite = make_suite(config, info)
+  init_params, suite = make_suite(config, info)
   num_tasks = len(suite.task_names)
   optimizer(config, make_weighting(config.minimax), num_tasks)
   assert config.batch_size % getattr(suite, "batch_multiple", num_tasks) == 0
+  if not is_of_text and not text:
+    losses_have_shapes(config, init_params, suite)
+
+
+def losses_have_shapes(config, init_params, suite):
+  size = config.data.image_size
+  batch = {
+    name: jax.ShapeDtypeStruct((2, size, size, *channels), dtype)
+    for name, (channels, dtype) in image_rows.FEATURES.items()
+  }
+  batch |= {f"has_{name}": jax.ShapeDtypeStruct((2,), bool) for name in batch}
+  params = jax.eval_shape(init_params, jax.random.key(0))
+  losses, counts = jax.eval_shape(
+    suite.per_task_losses, params, batch, jax.random.key(0)
+  )
+  assert losses.shape == counts.shape == (len(suite.task_names),)
+
+
+def test_maskfeat_is_an_argument_of_mae():
+  config = mae_base_imagenet.get_config("outputs=('hog',)")
+  assert config.tasks.num_visible == 118  # .60 of 196.
+  init_params, suite = make_suite(config, info_of_pictures(config))
+  assert suite.task_names == ("hog",)
+  losses_have_shapes(config, init_params, suite)
 
 
 def info_of_pictures(config):
@@ -226,7 +252,9 @@ def info_of_pictures(config):
     height=size,
     width=size,
     modalities=("rgb", "depth", "normals", "semseg"),
-    class_names=scenes.CLASS_NAMES,
+    class_names=(
+      config.data.multimodal_folder.class_names or scenes.CLASS_NAMES
+    ),
   )
 
 

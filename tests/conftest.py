@@ -6,6 +6,7 @@ tests start inherit them too.
 
 import os
 import signal
+import tempfile
 
 # A shell that starts the tests in its background makes them ignore Ctrl-C, and
 # so the programs that they interrupt.
@@ -18,3 +19,9 @@ os.environ["XLA_FLAGS"] = (
   # Tests compile much and compute little.
   " --xla_backend_optimization_level=0"
 )
+
+# One for all workers: what one has compiled or made is there for the others.
+_SHARED = "TASKROBUST_TESTS_FOLDER"
+if _SHARED not in os.environ:
+  _folder = tempfile.TemporaryDirectory()
+  os.environ[_SHARED] = _folder.name

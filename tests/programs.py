@@ -1,5 +1,6 @@
 """Starts the programs as a user does, on a dataset that is made in a moment."""
 
+import fcntl
 import functools
 import json
 import os
@@ -7,16 +8,18 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).parents[1]
-_CACHE = tempfile.TemporaryDirectory()
+# Shared by the workers, and removed when the tests end: see conftest.py.
+_SHARED = pathlib.Path(os.environ["TASKROBUST_TESTS_FOLDER"])
 ENVIRONMENT = {
   **os.environ,
   # One device: it compiles faster.
   "XLA_FLAGS": "--xla_backend_optimization_level=0",
   "PYTHONPATH": str(ROOT),
   # Programs are compiled once for all the processes of the tests.
-  "JAX_COMPILATION_CACHE_DIR": _CACHE.name,
+  "JAX_COMPILATION_CACHE_DIR": str(_SHARED / "cache"),
   "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
 }
 LAST = 160
@@ -148,10 +151,18 @@ def write_treebank(file, num_copies=40):
 @functools.cache
 def finished():
   """A folder with data/ and run/, a run that nobody stopped."""
-  holder = tempfile.TemporaryDirectory()
-  folder = pathlib.Path(holder.name)
+  folder = _SHARED / "finished"
+  folder.mkdir(exist_ok=True)
+  with (folder / "lock").open("w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    if not (folder / "out.txt").exists():
+      _finish(folder)
+  return Finished(folder, folder / "data", folder / "run")
+
+
+def _finish(folder):
   write_treebank(folder / "all.conllu")
-  code, out, err = run(
+  code, _, err = run(
     "prepare",
     *config(data__train_path=folder / "all.conllu"),
     f"--data_dir={folder / 'data'}",
@@ -159,19 +170,20 @@ def finished():
   assert code == 0, err
   code, out, err = run("pretrain", *run_flags(folder, folder / "run"))
   assert code == 0, err
-  return Finished(folder, out, holder)
+  (folder / "out.txt").write_text(out)
 
 
-class Finished:
-  """What `finished` gives; the folder lives as long as it."""
+class Finished(NamedTuple):
+  """What `finished` gives."""
 
-  def __init__(self, folder, out, holder):
-    self.folder, self.data, self.run = folder, folder / "data", folder / "run"
-    self.out = out
-    self._holder = holder
+  folder: pathlib.Path
+  data: pathlib.Path
+  run: pathlib.Path
 
-  def __del__(self):
-    self._holder.cleanup()
+  @property
+  def out(self):
+    """What `pretrain` printed."""
+    return (self.folder / "out.txt").read_text()
 
 
 def run_flags(folder, workdir, text="", **changes):

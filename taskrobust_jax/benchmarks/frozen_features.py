@@ -15,10 +15,10 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-SIZES = ("tiny", "mini", "base")
+SIZES = ("tiny", "mini")
 LENGTH = 64
 BATCH_SIZE = 32
-NUM_BATCHES = {"tiny": 8, "mini": 4, "base": 1}
+NUM_BATCHES = {"tiny": 8, "mini": 4}
 VOCABULARY_SIZE = 8192
 EPOCHS = (3, 30)
 

@@ -4,7 +4,7 @@ On a shared machine the time of one function says little; the ratio of two that
 run in turn says much. CPU time of the process leaves out the waiting.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import datetime
 from importlib import metadata
 import json
@@ -44,32 +44,59 @@ def use_one_thread() -> None:
   os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
+def interleaved(
+  functions: Sequence[Callable[[], Any]],
+  rounds: int,
+  warmup: int = 3,
+  clock: Callable[[], float] = time.process_time,
+) -> np.ndarray:
+  """Seconds of functions that run in turn.
+
+  The order turns round from round to round, so that what one leaves in the
+  caches favours neither.
+
+  Args:
+    functions: Each runs to its end (blocks until the device is done).
+    rounds: How often each is timed.
+    warmup: Calls of each that are not counted: compilation, caches.
+    clock: CPU time of this process, which on an accelerator says nothing.
+
+  Returns:
+    [rounds, len(functions)] f64.
+  """
+  seconds = np.zeros((rounds, len(functions)))
+  for _ in range(warmup):
+    for function in functions:
+      function()
+  places = range(len(functions))
+  for index in range(rounds):
+    for which in places if index % 2 else reversed(places):
+      began = clock()
+      functions[which]()
+      seconds[index, which] = clock() - began
+  return seconds
+
+
 def paired_ratio(
-  function: Callable[[], Any], base: Callable[[], Any], rounds: int
+  function: Callable[[], Any],
+  base: Callable[[], Any],
+  rounds: int,
+  clock: Callable[[], float] = time.process_time,
 ) -> Ratio:
   """Times two functions in turn and compares them pair by pair.
 
-  The order within a pair alternates, so that what one leaves in the caches
-  favours neither. The interval is that of order statistics: it assumes no
-  distribution.
+  The interval is that of order statistics: it assumes no distribution.
 
   Args:
     function: Runs to its end (blocks until the device is done).
     base: What it is compared with.
     rounds: Pairs, >= 6.
+    clock: CPU time of this process, which on an accelerator says nothing.
 
   Returns:
     A `Ratio`.
   """
-  seconds = np.zeros((rounds, 2))
-  for _ in range(3):  # Not counted: compilation, caches.
-    function()
-    base()
-  for index in range(rounds):
-    for which in (0, 1) if index % 2 else (1, 0):
-      began = time.process_time()
-      (function, base)[which]()
-      seconds[index, which] = time.process_time() - began
+  seconds = interleaved((function, base), rounds, clock=clock)
   ratios = np.sort(seconds[:, 0] / seconds[:, 1])
   rank = int(stats.binom.ppf(0.025, rounds, 0.5))
   return Ratio(

@@ -21,19 +21,14 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results/minimax_overhead.json", "Where the JSON goes."
-)
-_ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=51)
-
 NUM_TASKS = (1, 2, 4, 8, 16, 64)
 NUM_ROWS = 64
-LENGTH = 64
+LENGTH = 32
 VOCABULARY_SIZE = 2048
 WIDTH = 128
 
 
-def main() -> None:
+def main(out: str, rounds: int) -> None:
   """Prints a row for each K, then one for each strategy; writes them all."""
   measure.use_one_thread()
   rows = []
@@ -42,12 +37,12 @@ def main() -> None:
     "step",
     flush=True,
   )
-  for name, numbers, rounds in (
-    ("mirror_ascent", NUM_TASKS, _ROUNDS.value),
-    ("gradnorm", (4, 16, 64), _ROUNDS.value // 3),
+  for name, numbers, pairs in (
+    ("mirror_ascent", NUM_TASKS, rounds),
+    ("gradnorm", (4, 16, 64), rounds // 3),
   ):
     for num_tasks in numbers:
-      row = compare(num_tasks, rounds, name)
+      row = compare(num_tasks, pairs, name)
       rows.append(row)
       print(
         f"{row['num_tasks']:>3}  {name:<14} {row['flops']:.6f}"
@@ -59,7 +54,7 @@ def main() -> None:
     {row["num_tasks"]: row["base_seconds"] for row in rows}
   )
   measure.write(
-    _OUT.value,
+    out,
     rows,
     update_shares=shares,
     rows_a_step=NUM_ROWS,
@@ -130,67 +125,23 @@ def compare(
   num_tasks: int, rounds: int, strategy: str = "mirror_ascent"
 ) -> dict[str, Any]:
   """Ratios minimax / plain averaging for one K and one strategy."""
-  import jax
-  import optax
+  return compare_steps(problem(num_tasks), rounds, strategy)
 
-  from taskrobust_jax import minimax
-  from taskrobust_jax.train import optimizer, sharding, state, step
 
-  init_params, suite, batch = problem(num_tasks)
-  descent = {"b1": 0.9, "b2": 0.999, "eps": 1e-6, "weight_decay": 0.01}
+def compare_steps(
+  work: Any, rounds: int, strategy: str = "mirror_ascent"
+) -> dict[str, Any]:
+  """The same for any `models.Workload`."""
+  from taskrobust_jax.benchmarks import models
 
-  def make_optimizer(first_link):
-    return optimizer.make_optimizer(
-      first_link, lambda step: 1e-4, clip_norm=1.0, **descent
-    )
-
-  weighting = minimax.make(strategy)
-  minimax_tx = make_optimizer(minimax.ascend(weighting, num_tasks))
-  plain_tx = make_optimizer(optax.identity())
-
-  def plain_step(now, batch):
-    rng = jax.random.fold_in(state.stream("train", 0), now.step)
-
-    def mean_loss(params):
-      losses, counts = suite.per_task_losses(params, batch, rng)
-      return losses.mean(), (losses, counts)
-
-    gradients, told = jax.grad(mean_loss, has_aux=True)(now.params)
-    updates, opt_state = plain_tx.update(
-      gradients, now.opt_state, now.params, step=now.step
-    )
-    params = optax.apply_updates(now.params, updates)
-    return state.TrainState(now.step + 1, params, opt_state), told
-
-  mesh = sharding.make_mesh()
-  batch = jax.device_put(batch, sharding.batch_sharding(mesh))
-
-  def prepare(train_step, tx):
-    """(cost of the compiled program, a function that runs one step)."""
-    now = jax.jit(lambda: state.initial_state(init_params, tx, 0))()
-    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), now)
-    compiled = (
-      sharding.pjit_train_step(train_step, mesh, shapes)
-      .lower(shapes, batch)
-      .compile()
-    )
-    now = jax.device_put(now, sharding.state_sharding(mesh, now))
-
-    def run():
-      nonlocal now
-      now, told = compiled(now, batch)
-      jax.block_until_ready((now, told))
-
-    return compiled.cost_analysis(), run
-
-  minimax_step = step.make_train_step(
-    suite, minimax_tx, 0, needs=weighting.needs
+  compiled, run = models.compiled_step(
+    *models.minimax_step(work.suite, strategy), work
   )
-  cost, run = prepare(minimax_step, minimax_tx)
-  base_cost, run_base = prepare(plain_step, plain_tx)
+  base, run_base = models.compiled_step(*models.plain_step(work.suite), work)
+  cost, base_cost = compiled.cost_analysis(), base.cost_analysis()
   ratio = measure.paired_ratio(run, run_base, rounds)
   return {
-    "num_tasks": num_tasks,
+    "num_tasks": len(work.suite.task_names),
     "strategy": strategy,
     "flops": cost["flops"] / base_cost["flops"],
     "bytes": cost["bytes accessed"] / base_cost["bytes accessed"],
@@ -199,10 +150,11 @@ def compare(
 
 
 def problem(num_tasks: int):
-  """(init_params, suite, batch) of random words, one tag a task."""
+  """A `models.Workload` of random words, one tag a task."""
   import jax
   import numpy as np
 
+  from taskrobust_jax.benchmarks import models
   from taskrobust_jax.models import bert
   from taskrobust_jax.models.functional import functional
   from taskrobust_jax.models.transformer import TransformerOptions
@@ -232,8 +184,15 @@ def problem(num_tasks: int):
     max_predictions=round(0.15 * LENGTH),
   )
   suite = MaskedLanguage(apply, hiding)
-  return init_params, suite, jax.tree.map(lambda x: x.astype(np.int32), batch)
+  batch = jax.tree.map(lambda x: x.astype(np.int32), batch)
+  return models.Workload(
+    init_params, suite, models.on_devices(batch), NUM_ROWS * LENGTH, LENGTH
+  )
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results/minimax_overhead.json", "Where the JSON goes."
+  )
+  _ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=51)
+  program.run(lambda: main(_OUT.value, _ROUNDS.value))

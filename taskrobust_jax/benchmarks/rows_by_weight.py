@@ -21,12 +21,6 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results/rows_by_weight.json", "Where the JSON goes."
-)
-_ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=6)
-_BATCHES = flags.DEFINE_integer("batches", 300, "Batches.", lower_bound=20)
-
 WEIGHTS = (
   (0.25, 0.25, 0.25, 0.25),
   (0.7, 0.1, 0.1, 0.1),
@@ -42,7 +36,7 @@ FREQUENCIES = (4, 3, 2, 1, 2)
 NUM_FLIPS = 1999
 
 
-def main() -> None:
+def main(out: str, rounds: int, batches: int) -> None:
   """Prints a row for each q and writes them all."""
   measure.use_one_thread()
   problem = Problem()
@@ -54,7 +48,7 @@ def main() -> None:
   )
   rows = []
   for weights in WEIGHTS:
-    row = compare(problem, weights, _BATCHES.value, _ROUNDS.value)
+    row = compare(problem, weights, batches, rounds)
     rows.append(row)
     print(
       f"{' '.join(f'{q:.2f}' for q in weights)}  {row['effective_rows']:5.1f}"
@@ -66,14 +60,14 @@ def main() -> None:
       flush=True,
     )
   measure.write(
-    _OUT.value,
+    out,
     rows,
     rows_a_step=NUM_ROWS,
     row_length=LENGTH,
     vocabulary_size=VOCABULARY_SIZE,
     num_layers=2,
     width=WIDTH,
-    batches=_BATCHES.value,
+    batches=batches,
     steps_before=Problem.num_steps,
     threads=1,
   )
@@ -309,4 +303,9 @@ def _apply_updates(tx, gradients, state, params):
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results/rows_by_weight.json", "Where the JSON goes."
+  )
+  _ROUNDS = flags.DEFINE_integer("rounds", 51, "Pairs timed.", lower_bound=6)
+  _BATCHES = flags.DEFINE_integer("batches", 300, "Batches.", lower_bound=20)
+  program.run(lambda: main(_OUT.value, _ROUNDS.value, _BATCHES.value))

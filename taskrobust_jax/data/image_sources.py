@@ -1,7 +1,8 @@
 """The sources of pictures by name, as a config writes them: KIND=PATH."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import difflib
+from typing import Any
 
 from taskrobust_jax import errors
 from taskrobust_jax.data import (
@@ -30,6 +31,7 @@ def open_sources(
   image_size: int,
   train_rows: int,
   eval_rows: int,
+  multimodal_folder: Mapping[str, Any] | None = None,
 ) -> dict[str, list[image_examples.Source]]:
   """Opens the sources of both splits.
 
@@ -40,6 +42,7 @@ def open_sources(
     image_size: of scenes, in pixels.
     train_rows: of scenes.
     eval_rows: of scenes.
+    multimodal_folder: arguments of `image_folders.multimodal_folder`.
 
   Returns:
     {"train": sources, "eval": sources}, in the order of the texts.
@@ -51,20 +54,23 @@ def open_sources(
     raise errors.InputError(
       f"data.sources: {texts!r} is not a list of KIND=PATH, at least one"
     )
+  scenes = {
+    "train": (seed, "train", train_rows, image_size),
+    "eval": (seed, "eval", eval_rows, image_size),
+  }
   found = {"train": [], "eval": []}
   for text in texts:
-    train, held_out = _open(text, seed, image_size, train_rows, eval_rows)
+    train, held_out = _open(text, scenes, multimodal_folder or {})
     found["train"].append(train)
     found["eval"].append(held_out)
   return found
 
 
-def _open(text, seed, image_size, train_rows, eval_rows):
+def _open(text, scenes, multimodal_folder):
   """(training, held-out) source of one text."""
   if text == SCENES:
     return tuple(
-      scene_dataset.SceneExamples(seed, split, count, image_size)
-      for split, count in (("train", train_rows), ("eval", eval_rows))
+      scene_dataset.SceneExamples(*arguments) for arguments in scenes.values()
     )
   if text.startswith(_TFDS):
     name = text.removeprefix(_TFDS)
@@ -80,8 +86,9 @@ def _open(text, seed, image_size, train_rows, eval_rows):
       f"KIND in {', '.join(FOLDERS)}{hint}"
     )
   make, (train_split, eval_split) = FOLDERS[kind]
-  train = make(path, train_split)
+  arguments = multimodal_folder if kind == "multimodal_folder" else {}
+  train = make(path, train_split, **arguments)
   if kind == "image_folder":
     # The same labels, whatever classes the held-out folder has.
-    return train, make(path, eval_split, label_names=train.label_names)
-  return train, make(path, eval_split)
+    arguments = {"label_names": train.label_names}
+  return train, make(path, eval_split, **arguments)

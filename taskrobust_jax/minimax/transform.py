@@ -92,9 +92,10 @@ def ascend(
         "ascend must be the first link of the chain, and its updates the "
         f"pull-back that jax.vjp returned; got {type(updates).__name__}"
       )
-    new_weights, new_state = weighting.update(
-      task_losses, state.weighting, is_present, **extra
-    )
+    with jax.named_scope("adversary"):
+      new_weights, new_state = weighting.update(
+        task_losses, state.weighting, is_present, **extra
+      )
     used = new_weights
     if order == "simultaneous":
       used = restrict(

@@ -17,6 +17,7 @@ from taskrobust_jax.models.transformer import (
   TransformerOptions,
   drop,
   layer_norm,
+  split_key,
 )
 
 # name: layers, width, heads. The MLP is four times as wide.
@@ -85,15 +86,14 @@ class Bert(nnx.Module):
       segment_ids: [B, L] int32: which document of the row, 0 for padding.
         Positions attend within their document only.
       positions: [B, L] int32 in [0, max_length).
-      dropout_key: A key, or `None` for no dropout.
+      dropout_key: A key for each row [B], or one for all rows together, or
+        `None` for no dropout.
       token_types: [B, L] int32; all 0 if `None`.
 
     Returns:
       [B, L, D] in the compute dtype.
     """
-    keys = (None, None)
-    if dropout_key is not None:
-      keys = jax.random.split(dropout_key)
+    keys = split_key(dropout_key, 2)
     if token_types is None:
       token_types = jnp.zeros_like(tokens)
     x = self.word(tokens) + self.position(positions)
@@ -123,6 +123,12 @@ class Bert(nnx.Module):
     Returns:
       Logits [B, M, V] f32.
     """
-    hidden = self.encode(tokens, segment_ids, positions, dropout_key)
-    chosen = jnp.take_along_axis(hidden, targets_at[..., None], axis=1)
-    return self.head(chosen, self.word.embedding[...])
+    with jax.named_scope("encode"):
+      hidden = self.encode(tokens, segment_ids, positions, dropout_key)
+    with jax.named_scope("decode"):
+      chosen = jnp.take_along_axis(hidden, targets_at[..., None], axis=1)
+      return self.predict(chosen)
+
+  def predict(self, hidden: jax.Array) -> jax.Array:
+    """Hidden states [B, M, D] -> logits [B, M, V] f32."""
+    return self.head(hidden, self.word.embedding[...])

@@ -218,7 +218,8 @@ class MultiMae(nnx.Module):
       Output modality -> [B, N, values] f32.
     """
     visible = order[:, :num_visible]
-    encoded = self.encode(patches, visible)
+    with jax.named_scope("encode"):
+      encoded = self.encode(patches, visible)
     num_patches = self.grid[0] * self.grid[1]
     # Where each patch stands in `order`; V or beyond is not visible.
     rank = jnp.minimum(jnp.argsort(order, axis=1), num_visible)
@@ -235,17 +236,18 @@ class MultiMae(nnx.Module):
     )
     positions = sine_cosine_positions(*self.grid, self.decoder_width)
     graph, stacked = nnx.split(self.decoders)
-    features = jax.vmap(
-      lambda params, places: nnx.merge(graph, params)(
-        encoded, visible, places, positions
-      )
-    )(stacked, places)
-    return {
-      name: self.heads[name](features[k % self.num_decoders]).astype(
-        jnp.float32
-      )
-      for k, name in enumerate(self.output_names)
-    }
+    with jax.named_scope("decode"):
+      features = jax.vmap(
+        lambda params, places: nnx.merge(graph, params)(
+          encoded, visible, places, positions
+        )
+      )(stacked, places)
+      return {
+        name: self.heads[name](features[k % self.num_decoders]).astype(
+          jnp.float32
+        )
+        for k, name in enumerate(self.output_names)
+      }
 
 
 def _normal(rngs, shape):

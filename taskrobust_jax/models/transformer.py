@@ -34,8 +34,13 @@ class TransformerOptions:
       steps on a CPU, slower compilation.
     drop_path_rate: In [0, 1): for what share of the rows a sublayer adds
       nothing, in the last layer; in those before it less, in the first none.
-    remat: Whether the backward pass computes each layer again, from its input,
-      which alone is kept: a third more arithmetic, several times less memory.
+    remat: Whether the backward pass computes each layer again: several times
+      less memory.
+    remat_saves: What is not computed again, a key of `REMAT_SAVES`: "nothing"
+      but a layer's input is kept, a third more arithmetic; or "products" of
+      activations and params, after which little is left to compute but
+      attention.
+    attention: "xla", or "cudnn": fused, for NVIDIA GPUs and bfloat16.
   """
 
   num_layers: int
@@ -49,6 +54,14 @@ class TransformerOptions:
   unroll: bool = True
   remat: bool = False
   drop_path_rate: float = 0.0
+  remat_saves: str = "nothing"
+  attention: str = "xla"
+
+
+REMAT_SAVES = {
+  "nothing": jax.checkpoint_policies.nothing_saveable,
+  "products": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+}
 
 
 def dense(
@@ -72,6 +85,7 @@ class Attention(nnx.Module):
   def __init__(self, options: TransformerOptions, rngs: nnx.Rngs):
     width, dtype = options.width, options.dtype
     self.num_heads = options.num_heads
+    self.implementation = options.attention
     self.query = dense(width, width, dtype, rngs)
     self.key = dense(width, width, dtype, rngs)
     self.value = dense(width, width, dtype, rngs)
@@ -102,7 +116,9 @@ class Attention(nnx.Module):
         (self.value, context),
       )
     )
-    attended = jax.nn.dot_product_attention(query, key, value, mask=mask)
+    attended = jax.nn.dot_product_attention(
+      query, key, value, mask=mask, implementation=self.implementation
+    )
     return self.out(rearrange(attended, "b l h d -> b l (h d)"))
 
 
@@ -131,9 +147,7 @@ class Layer(nnx.Module):
     drop_path_rate: jax.Array | None,
   ) -> jax.Array:
     """See `Transformer`; the rate is this layer's own, `None` for 0."""
-    keys = (None, None)
-    if dropout_key is not None:
-      keys = jax.random.split(dropout_key)
+    keys = split_key(dropout_key, 2)
     attend = lambda x: self.attention(x, mask)
     x = self._add(attend, self.attention_norm, x, keys[0], drop_path_rate)
     return self._add(self.mlp, self.mlp_norm, x, keys[1], drop_path_rate)
@@ -144,9 +158,12 @@ class Layer(nnx.Module):
 
   def _add(self, function, norm, x, key, drop_path_rate):
     shown = norm(x).astype(self.dtype) if self.pre_norm else x
+    path_key = None
+    if drop_path_rate is not None:
+      key, path_key = split_key(key, 2)
     added = drop(self.dropout, function(shown), key)
-    if key is not None and drop_path_rate is not None:
-      added = drop_path(added, drop_path_rate, jax.random.fold_in(key, 1))
+    if path_key is not None:
+      added = drop_path(added, drop_path_rate, path_key)
     return x + added if self.pre_norm else norm(x + added).astype(self.dtype)
 
 
@@ -163,6 +180,7 @@ class Transformer(nnx.Module):
     self.num_layers = options.num_layers
     self.unroll = options.unroll
     self.remat = options.remat
+    self.remat_saves = options.remat_saves
     self.drop_path_rate = options.drop_path_rate
 
   def __call__(
@@ -176,7 +194,8 @@ class Transformer(nnx.Module):
     Args:
       x: [B, L, D].
       mask: [B, 1, L, L] bool, True where a position may attend; all if `None`.
-      dropout_key: A key, or `None` for no dropout.
+      dropout_key: A key for each row [B], or one for all rows together, or
+        `None` for no dropout.
 
     Returns:
       [B, L, D].
@@ -184,7 +203,7 @@ class Transformer(nnx.Module):
     graph, stacked = nnx.split(self.layers)
     keys = rates = None
     if dropout_key is not None:
-      keys = jax.random.split(dropout_key, self.num_layers)
+      keys = split_key(dropout_key, self.num_layers)
     if self.drop_path_rate:
       rates = jnp.linspace(0.0, self.drop_path_rate, self.num_layers)
 
@@ -194,7 +213,11 @@ class Transformer(nnx.Module):
 
     if self.remat:
       # A loop's body cannot be merged with the forward pass by the compiler.
-      body = jax.checkpoint(body, prevent_cse=self.unroll)
+      body = jax.checkpoint(
+        body,
+        prevent_cse=self.unroll,
+        policy=REMAT_SAVES[self.remat_saves],
+      )
     unroll = self.num_layers if self.unroll else 1
     return jax.lax.scan(body, x, (stacked, keys, rates), unroll=unroll)[0]
 
@@ -202,14 +225,28 @@ class Transformer(nnx.Module):
 def drop(
   dropout: nnx.Dropout, x: jax.Array, key: jax.Array | None
 ) -> jax.Array:
-  """Dropout with an explicit key; none without one."""
+  """Dropout by a key for each row of x or one for all; none without one."""
+  if key is not None and key.ndim:
+    return jax.vmap(lambda x, key: drop(dropout, x, key))(x, key)
   return dropout(x, deterministic=key is None, rngs=key)
+
+
+def split_key(key: jax.Array | None, count: int) -> Any:
+  """`count` keys of one, or of each row's [count, B], or `None` of `None`."""
+  if key is None:
+    return (None,) * count
+  if key.ndim:
+    return jax.vmap(jax.random.split, (0, None), 1)(key, count)
+  return jax.random.split(key, count)
 
 
 def drop_path(x: jax.Array, rate: jax.Array, key: jax.Array) -> jax.Array:
   """Stochastic depth (Huang et al., 2016): drops whole rows of [B, L, D].
 
-  The others are scaled so that the mean stays.
+  The others are scaled so that the mean stays. The key is one, or each row's.
   """
-  is_kept = jax.random.bernoulli(key, 1 - rate, (len(x), 1, 1))
-  return jnp.where(is_kept, x / (1 - rate).astype(x.dtype), 0)
+  if key.ndim:
+    is_kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate))(key)
+  else:
+    is_kept = jax.random.bernoulli(key, 1 - rate, (len(x),))
+  return jnp.where(is_kept[:, None, None], x / (1 - rate).astype(x.dtype), 0)

@@ -8,9 +8,7 @@ with pictures beside them.
 """
 
 from collections.abc import Sequence
-import functools
 import pathlib
-import sys
 
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
@@ -47,8 +45,4 @@ def main(folders: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-  # `program.run` takes flags alone: the folders leave the command line before.
-  words = sys.argv[1:]
-  sys.argv[1:] = [word for word in words if word.startswith("-")]
-  folders = [word for word in words if not word.startswith("-")]
-  program.run(functools.partial(main, folders))
+  program.run_with_words(main)

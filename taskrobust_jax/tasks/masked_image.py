@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.modalities import Modality
+from taskrobust_jax.tasks.suite import Part, TaskSums, whole
 from taskrobust_jax.tasks.visible import draw_order
 
 
@@ -50,6 +51,7 @@ class MaskedImage:
 
   # Every row serves all tasks that it has the modality of.
   batch_multiple = 1
+  takes_parts = True
 
   def __post_init__(self):
     for what, names in (("inputs", self.inputs), ("outputs", self.task_names)):
@@ -85,28 +87,41 @@ class MaskedImage:
     return (self.image_size // self.patch) ** 2
 
   def per_task_losses(
-    self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
+    self,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    part: Part | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """See `TaskSuite`; losses are means over values, counts are values."""
-    order = self.draw_order(batch, rng)
+    sums = self.per_task_sums(params, batch, rng, part)
+    return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+
+  def per_task_sums(
+    self,
+    params: Any,
+    batch: dict[str, jax.Array],
+    rng: jax.Array,
+    part: Part | None = None,
+  ) -> TaskSums:
+    """The sums that the losses are made of; accuracies are of classes."""
+    order = self.draw_order(batch, rng, part)
     patches = self.show(batch)
-    with jax.named_scope("encode"):
-      predicted = self.apply(params, patches, order, self.num_visible)
+    predicted = self.apply(params, patches, order, self.num_visible)
     with jax.named_scope("losses"):
       is_hidden = self.is_hidden(order)
       sums = [
         self._sums(name, predicted[name], batch, is_hidden)
         for name in self.task_names
       ]
-      total, count = (jnp.stack(values) for values in zip(*sums, strict=True))
-    return total / jnp.maximum(count, 1.0), count
+      return TaskSums(*map(jnp.stack, zip(*sums, strict=True)))
 
-  def draw_order(self, batch, rng) -> jax.Array:
+  def draw_order(self, batch, rng, part=None) -> jax.Array:
     """[B, inputs * N] int32, the visible patches of each row first."""
     is_given = jnp.stack(
       [batch[f"has_{self.modalities[name].source}"] for name in self.inputs], 1
     )
-    rows = jnp.arange(len(is_given))
+    rows = (part or whole(len(is_given))).rows
     keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, rows)
     return jax.vmap(draw_order, (0, 0, None, None))(
       keys, is_given, self.num_patches, self.concentration
@@ -130,11 +145,15 @@ class MaskedImage:
     }
 
   def _sums(self, name, predicted, batch, is_hidden):
-    """(sum of losses, number of values) of one task."""
+    """(sum of losses, values predicted right, values) of one task."""
     modality = self.modalities[name]
     target = modality.target(batch, self.patch)
     hidden = is_hidden.get(name, is_hidden[self.inputs[0]])
     counts = target.is_known & hidden[..., None]
     losses = modality.loss(predicted, target.values)
     total = jnp.where(counts, losses, 0.0).sum()
-    return total, counts.sum(dtype=jnp.float32)
+    correct = jnp.nan
+    if modality.classes:
+      is_right = modality.classes(predicted) == target.values
+      correct = (is_right & counts).sum(dtype=jnp.float32)
+    return total, correct, counts.sum(dtype=jnp.float32)

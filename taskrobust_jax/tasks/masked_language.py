@@ -24,7 +24,7 @@ from taskrobust_jax.tasks.rows_by_weight import (
   check_rows,
   default_min_rows,
 )
-from taskrobust_jax.tasks.suite import TaskSums
+from taskrobust_jax.tasks.suite import Part, TaskSums, whole
 
 BUDGETS = ("rows", "every_row", "one_input", "rows_by_weight")
 
@@ -69,8 +69,8 @@ class MaskedLanguage:
       over few rows, and not at all in a batch where these hold no such word.
 
   Attributes:
-    apply: (params, tokens, segment_ids, positions, targets_at, dropout_key) ->
-      logits [B, M, V] f32.
+    apply: (params, tokens, segment_ids, positions, targets_at, dropout_keys)
+      -> logits [B, M, V] f32; a key for each row, or `None`.
     hiding: What the tasks hide of a row.
     budget: One of `BUDGETS`.
     min_rows: Of "rows_by_weight" alone: the fewest rows of a task, in
@@ -84,6 +84,8 @@ class MaskedLanguage:
   hiding: Hiding
   budget: str = "rows"
   min_rows: int | None = None
+
+  takes_parts = True
 
   def __post_init__(self):
     if self.budget not in BUDGETS:
@@ -141,6 +143,7 @@ class MaskedLanguage:
     batch: dict[str, jax.Array],
     rng: jax.Array,
     task_weights: jax.Array | None = None,
+    part: Part | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """See `TaskSuite`.
 
@@ -150,6 +153,7 @@ class MaskedLanguage:
       rng: A key.
       task_weights: [K], the adversary's before this batch; `None` for equal
         ones. Only "rows_by_weight" makes use of them.
+      part: Which rows of the global batch these are; `None` for all.
 
     Returns:
       (losses [K] f32 in nats, counts [K] f32).
@@ -158,26 +162,34 @@ class MaskedLanguage:
       InputError: For an illegal B, or weights of another shape.
     """
     num_rows = batch["tokens"].shape[0]
-    self.check_batch_size(num_rows)
+    part = part or whole(num_rows)
+    self.check_batch_size(part.num_rows)
     if self.budget == "rows":
-      sums = self._over_tasks(self._sums, params, batch, rng)
+      sums = self._over_tasks(self._sums, params, batch, rng, part.rows)
     elif self.budget == "every_row":
       word_key, dropout_key = jax.random.split(rng)
-      dropout_keys = jax.random.split(dropout_key, len(self.task_names))
-      sums = self._sums_of_every_row(params, batch, word_key, dropout_keys)
+      dropout_keys = jax.vmap(_row_keys, (0, None))(
+        jax.random.split(dropout_key, len(self.task_names)), part.rows
+      )
+      sums = self._sums_of_every_row(
+        params, batch, _row_keys(word_key, part.rows), dropout_keys
+      )
     else:
       word_key, dropout_key, row_key = jax.random.split(rng, 3)
       tasks = None
       if self.uses_task_weights:
-        tasks = self._tasks_of_rows(row_key, num_rows, task_weights)
-      sums = self._sums_by_target(params, tasks, batch, word_key, dropout_key)
+        tasks = self._tasks_of_rows(row_key, part.num_rows, task_weights)
+        tasks = tasks[part.rows]
+      keys = (_row_keys(key, part.rows) for key in (word_key, dropout_key))
+      sums = self._sums_by_target(params, tasks, batch, *keys)
     return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
 
   def per_task_sums(
     self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
   ) -> TaskSums:
     """Sums of every task over every row, without dropout, in every budget."""
-    return self._sums_of_every_row(params, batch, rng, None)
+    rows = whole(batch["tokens"].shape[0]).rows
+    return self._sums_of_every_row(params, batch, _row_keys(rng, rows), None)
 
   def per_task_gradients(
     self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
@@ -189,18 +201,23 @@ class MaskedLanguage:
     """
     if self.budget != "rows":
       return None
-    self.check_batch_size(batch["tokens"].shape[0])
+    num_rows = batch["tokens"].shape[0]
+    self.check_batch_size(num_rows)
 
     def loss(*arguments):
       sums = self._sums(*arguments)
       return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
 
     (losses, counts), gradients = self._over_tasks(
-      jax.value_and_grad(loss, has_aux=True), params, batch, rng
+      jax.value_and_grad(loss, has_aux=True),
+      params,
+      batch,
+      rng,
+      whole(num_rows).rows,
     )
     return losses, counts, gradients
 
-  def _over_tasks(self, function, params, batch, rng):
+  def _over_tasks(self, function, params, batch, rng, rows):
     """Maps a function like `_sums`, where row i serves task i mod K."""
     num_tasks = len(self.task_names)
     word_key, dropout_key = jax.random.split(rng)
@@ -213,26 +230,24 @@ class MaskedLanguage:
       params,
       jnp.arange(num_tasks),
       by_task(batch),
-      by_task(_row_keys(word_key, batch)),
-      jax.random.split(dropout_key, num_tasks),
+      by_task(_row_keys(word_key, rows)),
+      by_task(_row_keys(dropout_key, rows)),
     )
 
-  def _sums_of_every_row(self, params, batch, word_key, dropout_keys):
-    """Every row serves all tasks; `dropout_keys` [K], or `None`."""
+  def _sums_of_every_row(self, params, batch, row_keys, dropout_keys):
+    """Every row serves all tasks; `dropout_keys` [K, B], or `None`."""
     # Tasks share a row's key: they draw at different places of the row.
     return jax.vmap(self._sums, in_axes=(None, 0, None, None, 0))(
       params,
       jnp.arange(len(self.task_names)),
       batch,
-      _row_keys(word_key, batch),
+      row_keys,
       dropout_keys,
     )
 
-  def _sums_by_target(self, params, tasks, batch, word_key, dropout_key):
+  def _sums_by_target(self, params, tasks, batch, row_keys, dropout_keys):
     """One pass over the rows, summed by the task of each target."""
-    seen = self._predict(
-      params, tasks, batch, _row_keys(word_key, batch), dropout_key
-    )
+    seen = self._predict(params, tasks, batch, row_keys, dropout_keys)
     with jax.named_scope("losses"):
       of_task = seen.tasks[..., None] == jnp.arange(len(self.task_names))
       of_task &= seen.is_target[..., None]  # [B, M, K]
@@ -260,9 +275,9 @@ class MaskedLanguage:
       return default_min_rows(num_rows, len(self.task_names))
     return self.min_rows
 
-  def _sums(self, params, task, rows, row_keys, dropout_key) -> TaskSums:
+  def _sums(self, params, task, rows, row_keys, dropout_keys) -> TaskSums:
     """Sums of one task over [B, L] rows."""
-    seen = self._predict(params, task, rows, row_keys, dropout_key)
+    seen = self._predict(params, task, rows, row_keys, dropout_keys)
     with jax.named_scope("losses"):
       return TaskSums(
         loss=jnp.where(seen.is_target, seen.losses, 0.0).sum(),
@@ -270,22 +285,21 @@ class MaskedLanguage:
         count=seen.is_target.sum(dtype=jnp.float32),
       )
 
-  def _predict(self, params, tasks, rows, row_keys, dropout_key):
+  def _predict(self, params, tasks, rows, row_keys, dropout_keys):
     """`_Predictions` of [B, L] rows; `tasks` as in `_corrupt_row`, or [B]."""
     task_axis = None if tasks is None or jnp.ndim(tasks) == 0 else 0
     with jax.named_scope("corrupt"):
       inputs, targets_at, targets, is_target, target_tasks = jax.vmap(
         self._corrupt_row, in_axes=(task_axis, 0, 0)
       )(tasks, rows, row_keys)
-    with jax.named_scope("encode"):
-      logits = self.apply(
-        params,
-        inputs,
-        rows["segment_ids"],
-        rows["positions"],
-        targets_at,
-        dropout_key,
-      )
+    logits = self.apply(
+      params,
+      inputs,
+      rows["segment_ids"],
+      rows["positions"],
+      targets_at,
+      dropout_keys,
+    )
     with jax.named_scope("losses"):
       losses = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
       is_correct = logits.argmax(-1) == targets
@@ -310,7 +324,6 @@ class MaskedLanguage:
     )
 
 
-def _row_keys(key, batch):
-  """A key for each row of the global batch, [B]."""
-  rows = jnp.arange(batch["tokens"].shape[0])
+def _row_keys(key, rows):
+  """A key for each row by its place in the global batch, [B]."""
   return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, rows)

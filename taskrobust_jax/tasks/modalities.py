@@ -44,6 +44,8 @@ class Modality(NamedTuple):
     show: (batch, patch) -> [B, N, num_values] f32, as an input.
     target: (batch, patch) -> `Target`.
     loss: (predicted [B, N, num_values], values) -> [B, N, P] f32.
+    classes: predicted -> [B, N, P] int32, the likeliest; `None` where values
+      are no classes.
   """
 
   source: str
@@ -51,6 +53,7 @@ class Modality(NamedTuple):
   show: Callable[[Any, int], jax.Array]
   target: Callable[[Any, int], Target]
   loss: Callable[[jax.Array, jax.Array], jax.Array]
+  classes: Callable[[jax.Array], jax.Array] | None = None
 
 
 def make(
@@ -113,6 +116,7 @@ def make(
       functools.partial(_one_hot_classes, num_classes),
       functools.partial(_classes, num_classes),
       functools.partial(_cross_entropy, num_classes),
+      lambda predicted: _logits(num_classes, predicted).argmax(-1),
     ),
   }
 
@@ -127,6 +131,15 @@ def standardise_patches(patches: jax.Array) -> jax.Array:
   mean = patches.mean(-1, keepdims=True)
   variance = patches.var(-1, keepdims=True, ddof=1)
   return (patches - mean) / jnp.sqrt(variance + _EPSILON)
+
+
+def unstandardise_patches(
+  patches: jax.Array, batch: Mapping[str, jax.Array], patch: int
+) -> jax.Array:
+  """The inverse: [B, N, P] standardised pixels in the units of `pixels`."""
+  true = to_patches(pixels(batch), patch)
+  deviation = jnp.sqrt(true.var(-1, keepdims=True, ddof=1) + _EPSILON)
+  return patches * deviation + true.mean(-1, keepdims=True)
 
 
 def standardise_depth(depth: jax.Array, is_known: jax.Array) -> jax.Array:
@@ -206,8 +219,12 @@ def _one_hot_classes(num_classes, batch, patch):
 
 
 def _cross_entropy(num_classes, predicted, values):
-  logits = rearrange(predicted, "b n (p c) -> b n p c", c=num_classes)
+  logits = _logits(num_classes, predicted)
   return optax.softmax_cross_entropy_with_integer_labels(logits, values)
+
+
+def _logits(num_classes, predicted):
+  return rearrange(predicted, "b n (p c) -> b n p c", c=num_classes)
 
 
 def _squared(predicted, values):

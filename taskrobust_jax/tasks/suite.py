@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
+import jax.numpy as jnp
 
 
 @runtime_checkable
@@ -11,7 +12,7 @@ class TaskSuite(Protocol):
 
   A suite may also have `per_task_sums(params, batch, rng) -> TaskSums`, which
   evaluation then uses instead: there every row may serve all tasks, and
-  accuracies are known.
+  accuracies are known where they have a meaning.
 
   A suite may also have `uses_task_weights`, a bool. If it is true, the step
   calls `per_task_losses(params, batch, rng, task_weights)` with the adversary's
@@ -24,6 +25,11 @@ class TaskSuite(Protocol):
   tree like params whose leaves have a leading axis K. It is for strategies that
   ask for gradient norms; a suite without it, or one that returns `None`, gives
   them by K backward passes.
+
+  A suite may also have `takes_parts`, a bool. If it is true,
+  `per_task_losses(..., part=Part)` takes a part of a global batch and draws for
+  its rows what it would draw for them in the whole batch; then a batch can be
+  computed in microbatches (`train/accumulation.py`).
 
   Attributes:
     task_names: K distinct names.
@@ -50,12 +56,32 @@ class TaskSuite(Protocol):
     ...
 
 
+class Part(NamedTuple):
+  """Which rows of a global batch a batch holds.
+
+  Row i of the part must serve the task that row `rows[i]` of the whole serves.
+
+  Attributes:
+    rows: [B] int32, their places in the global batch.
+    num_rows: Of the global batch.
+  """
+
+  rows: jax.Array
+  num_rows: int
+
+
+def whole(num_rows: int) -> Part:
+  """The part that is a whole batch of so many rows."""
+  return Part(jnp.arange(num_rows), num_rows)
+
+
 class TaskSums(NamedTuple):
   """Sums over the targets of each task.
 
   Attributes:
     loss: [K] f32.
-    correct: [K] f32, targets predicted right.
+    correct: [K] f32, targets predicted right; NaN for a task whose targets are
+      no classes.
     count: [K] f32, targets.
   """
 

@@ -34,9 +34,9 @@ def draw_order(
   share_key, patch_key = jax.random.split(key)
   num_modalities = is_given.shape[0]
   is_given = is_given | ~is_given.any()
-  drawn = jax.random.loggamma(
-    share_key, jnp.full(num_modalities, concentration)
-  )
+  drawn = jnp.zeros(num_modalities)
+  if num_modalities > 1:  # A gamma variate takes long to compile.
+    drawn = jax.random.loggamma(share_key, drawn + concentration)
   log_share = jax.nn.log_softmax(jnp.where(is_given, drawn, -jnp.inf))
   draws = jax.random.uniform(patch_key, (num_modalities, num_patches))
   rank = jnp.argsort(jnp.argsort(draws, axis=1), axis=1)

@@ -16,6 +16,7 @@ from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train import (
+  accumulation,
   averages,
   batches,
   datasets,
@@ -31,7 +32,7 @@ from taskrobust_jax.train.start import Start
 from taskrobust_jax.train.step import make_train_step
 
 # What may differ when a run continues, since no value depends on it.
-FREE_SECTIONS = ("mesh", "log_writer")
+FREE_SECTIONS = ("mesh", "compute", "log_writer")
 FREE_KEYS = (
   ("checkpoint", "on_error"),
   ("optimizer", "max_non_finite_in_a_row"),
@@ -49,6 +50,7 @@ class Experiment(NamedTuple):
     identity: JSON values that must be equal for a run to be continued.
     num_steps: Of the whole run.
     batch_size: B, over all hosts and tasks.
+    batch_unit: What B is a multiple of.
     log_every: Steps between rows of metrics.
     evaluate_every: Steps between held-out evaluations.
     save_every: Steps between checkpoints.
@@ -76,6 +78,7 @@ class Experiment(NamedTuple):
   identity: dict[str, Any]
   num_steps: int
   batch_size: int
+  batch_unit: int
   log_every: int
   evaluate_every: int
   save_every: int
@@ -125,11 +128,14 @@ def build(
       from are another model's.
   """
   change_of_step = lambda step: None
-  if suite is None:
+  is_own = suite is None
+  if is_own:
     init_params, suite = suites.make_suite(config, dataset.info)
     if config.tasks.kind == "masked_image":
       change_of_step = datasets.augmentation(config, dataset.info.height)
   mesh = sharding.make_mesh(**config.mesh, devices=devices)
+  if is_own:
+    sharding.check_tensor(suites.transformers(config), mesh)
   num_tasks = len(suite.task_names)
   check_count("seed", config.seed, least=0)
   for name in ("num_steps", "batch_size", "log_every"):
@@ -140,6 +146,7 @@ def build(
     check_count(f"evaluation.{name}", config.evaluation[name], least=0)
   for name in ("every", "keep_latest"):
     check_count(f"checkpoint.{name}", config.checkpoint[name])
+  check_count("compute.accumulation", config.compute.accumulation)
   check_writer(config.log_writer)
   if config.checkpoint.on_error not in ON_ERROR:
     raise InputError(
@@ -151,11 +158,10 @@ def build(
       'checkpoint.on_error must be "stop" with several processes: they could '
       "not agree on which of them has saved"
     )
+  batch_multiple = getattr(suite, "batch_multiple", num_tasks)
+  num_parts = config.compute.accumulation
   sharding.check_batch_size(
-    "batch_size",
-    config.batch_size,
-    getattr(suite, "batch_multiple", num_tasks),
-    mesh,
+    "batch_size", config.batch_size, batch_multiple, mesh, num_parts
   )
   if hasattr(suite, "check_batch_size"):
     suite.check_batch_size(config.batch_size)
@@ -173,7 +179,9 @@ def build(
   learning_rate, tx = sections.optimizer(config, weighting, num_tasks)
   held_out = ()  # What the adversary is shown besides the batch.
   if "held_out_losses" in weighting.needs:
-    rows = _adversary_rows(config.evaluation, len(eval_rows), mesh.size)
+    rows = _adversary_rows(
+      config.evaluation, len(eval_rows), sharding.num_row_shards(mesh)
+    )
     held_out = (batches.load(eval_rows, rows, mesh),)
   average_decay = config.optimizer.average_decay
   averages.check_decay(average_decay)
@@ -206,6 +214,9 @@ def build(
       evaluation.held_out_losses(suite, config.seed),
       needs=weighting.needs,
       average_decay=average_decay,
+      accumulated_vjp=accumulation.make_accumulated_vjp(
+        suite, num_parts, weighting, config.minimax.order
+      ),
     ),
     mesh,
     shapes,
@@ -217,6 +228,7 @@ def build(
     identity=identity,
     num_steps=config.num_steps,
     batch_size=config.batch_size,
+    batch_unit=sharding.batch_unit(batch_multiple, mesh, num_parts),
     log_every=config.log_every,
     evaluate_every=config.evaluation.every,
     save_every=config.checkpoint.every,
@@ -254,7 +266,7 @@ def build(
 
 
 def _adversary_rows(
-  section: ConfigDict, num_rows: int, num_devices: int
+  section: ConfigDict, num_rows: int, num_shards: int
 ) -> np.ndarray:
   """Held-out rows that evaluation, and so the choice of a model, never uses."""
   first = section.max_rows
@@ -266,7 +278,7 @@ def _adversary_rows(
   if not section.adversary_rows:
     raise InputError("evaluation.adversary_rows must be >= 1 for held_out")
   last = min(first + section.adversary_rows, num_rows)
-  rows = np.full(-(-(last - first) // num_devices) * num_devices, -1)
+  rows = np.full(-(-(last - first) // num_shards) * num_shards, -1)
   rows[: last - first] = np.arange(first, last)
   return rows
 
@@ -274,7 +286,10 @@ def _adversary_rows(
 def config_of(values: dict[str, Any]) -> ConfigDict:
   """A config from what `identity_of` gave, for a machine of its own."""
   config = ConfigDict(values)
-  config.mesh = ConfigDict({"data": -1, "fsdp": 1})
+  config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
+  config.compute = ConfigDict(
+    {"accumulation": 1, "remat_saves": "nothing", "attention": "xla"}
+  )
   config.log_writer = "none"
   config.checkpoint.on_error = "stop"
   config.optimizer.max_non_finite_in_a_row = 1

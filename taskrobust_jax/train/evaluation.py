@@ -63,7 +63,7 @@ def _sums(suite, params, batch, rng) -> TaskSums:
     return suite.per_task_sums(params, batch, rng)
   losses, counts = suite.per_task_losses(params, batch, rng)
   total = jnp.where(counts > 0, losses * counts, 0.0)
-  return TaskSums(total, jnp.zeros_like(counts), counts)
+  return TaskSums(total, jnp.full_like(counts, jnp.nan), counts)
 
 
 def make_evaluate(
@@ -90,12 +90,11 @@ def make_evaluate(
 
   Returns:
     `evaluate(params) -> {"eval/loss/<task>": ..., ...}`: loss, accuracy (where
-    the suite has `per_task_sums`) and count of each task that has targets, and
-    `eval/worst_task_loss` and `eval/mean_task_loss` over them;
+    the suite's `per_task_sums` tells it) and count of each task that has
+    targets, and `eval/worst_task_loss` and `eval/mean_task_loss` over them;
     `eval/worst_task_loss_low` and `_high`, the 95 % band of a bootstrap over
     batches, if there are at least five.
   """
-  has_sums = hasattr(suite, "per_task_sums")
 
   @jax.jit(out_shardings=replicated(mesh))
   def sums_of_batch(params, batch, index):
@@ -126,7 +125,7 @@ def make_evaluate(
     for k in seen:
       name = suite.task_names[k]
       values[f"eval/loss/{name}"] = float(computed["loss"][k])
-      if has_sums:
+      if not np.isnan(computed["accuracy"][k]):
         values[f"eval/accuracy/{name}"] = float(computed["accuracy"][k])
       values[f"eval/count/{name}"] = float(counts[k])
     losses = computed["loss"][seen]

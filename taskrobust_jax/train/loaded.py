@@ -29,11 +29,10 @@ class Model(NamedTuple):
     kind: One of `weights.KINDS`.
     options: What it is made of, JSON values as in model.json.
     init: key -> params.
-    apply: Of text: (params, tokens, segment_ids, positions, targets_at) ->
-      logits [B, M, V] f32; see `models.bert.Bert`. Of pictures: (params,
-      patches, order, num_visible) -> predictions; see `models.multimae`.
-    encode: (params, tokens, segment_ids, positions) -> hidden states [B, L, D];
-      (params, patches, visible) -> hidden states [B, 1 + V, D].
+    apply: (params, *inputs) -> predictions; the inputs are those of
+      `models.bert.Bert` (tokens, segment_ids, positions, targets_at) or
+      `models.multimae.MultiMae`.
+    encode: (params, *inputs) -> hidden states, as their `encode`.
   """
 
   kind: str
@@ -86,7 +85,7 @@ def load(place: str | pathlib.Path) -> Loaded:
       f"{text} names a step, which only a run's checkpoints have"
     )
   model = model_of(weights.read_model(folder))
-  tokenizer = _tokenizer(folder, model) if model.kind == "bert" else None
+  tokenizer = _tokenizer(folder, model)
   manifest = read_manifest(folder) if is_run else None
   info = _info(folder, manifest)
   if is_random:
@@ -112,25 +111,27 @@ def model_of(description: dict[str, Any]) -> Model:
   Raises:
     InputError: If it has options that are not legal.
   """
-  kind, values = description["kind"], dict(description["options"])
-  make, make_options = {
+  kind, options = description["kind"], dict(description["options"])
+  module, make_options = {
     "bert": (Bert, suites.bert_options),
     "mae": (MultiMae, suites.mae_options),
   }[kind]
   try:
-    options = make_options(**values)
-  except (TypeError, KeyError) as error:
+    checked = make_options(**options)
+  except TypeError as error:
     raise InputError(f"{weights.MODEL_FILE}: options: {error}") from error
-  init, apply = functional(lambda rngs: make(options, rngs))
+  init, apply = functional(lambda rngs: module(checked, rngs))
 
   def encode(params, *inputs, **named):
     return apply(params, *inputs, method="encode", **named)
 
-  return Model(kind, values, init, apply, encode)
+  return Model(kind, options, init, apply, encode)
 
 
 def describe(folder: pathlib.Path, config: Any, dataset: Any) -> None:
-  """Writes what `load` needs beside a run's checkpoints: model, tokenizer.
+  """Writes what `load` needs beside a run's checkpoints.
+
+  That is model.json, and the tokenizer.json of a dataset of text.
 
   Args:
     folder: The run's.
@@ -139,23 +140,14 @@ def describe(folder: pathlib.Path, config: Any, dataset: Any) -> None:
   """
   if jax.process_index():
     return
-  is_text = config.tasks.kind == "masked_language"
+  if not (folder / weights.MODEL_FILE).exists():
+    model = suites.describe_model(config, dataset.info)
+    weights.write_model(folder, model)
   tokenizer = folder / weights.TOKENIZER_FILE
-  if is_text and not tokenizer.exists():
+  if config.tasks.kind == "masked_language" and not tokenizer.exists():
     temporary = tokenizer.with_suffix(".json.tmp")
     shutil.copyfile(dataset.tokenizer_file(), temporary)
     temporary.replace(tokenizer)
-  if (folder / weights.MODEL_FILE).exists():
-    return
-  options = config.model.to_dict()
-  if is_text:
-    options["vocabulary_size"] = dataset.info.vocabulary_size
-    options["max_length"] = dataset.info.row_length
-  else:
-    _, suite = suites.make_suite(config, dataset.info)
-    options |= suites.mae_sizes(suite)
-  kind = "bert" if is_text else "mae"
-  weights.write_model(folder, {"kind": kind, "options": options})
 
 
 def _split_step(text: str) -> tuple[str, int | None]:
@@ -167,6 +159,8 @@ def _split_step(text: str) -> tuple[str, int | None]:
 
 
 def _tokenizer(folder: pathlib.Path, model: Model) -> Any:
+  if model.kind != "bert":
+    return None
   tokenizer = vocabulary.read_json(str(folder / weights.TOKENIZER_FILE))
   size, expected = vocabulary.size(tokenizer), model.options["vocabulary_size"]
   if size > expected:

@@ -11,6 +11,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from taskrobust_jax import errors
+from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.evaluation import evaluate_state
@@ -19,12 +20,16 @@ from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values
 from taskrobust_jax.train.order_digest import OrderDigest, as_number
+from taskrobust_jax.train.profile import step_trace
 from taskrobust_jax.train.state import TrainState
 from taskrobust_jax.train.step import StepMetrics
 
 
 def train(
-  experiment: Experiment, folder: RunFolder, restore_step: int | None = None
+  experiment: Experiment,
+  folder: RunFolder,
+  restore_step: int | None = None,
+  profile_steps: tuple[int, int] | None = None,
 ) -> int:
   """Runs an experiment to its end, from where its folder left it.
 
@@ -38,11 +43,13 @@ def train(
     folder: Of this run.
     restore_step: The checkpoint to go on from, and no other; the newest whole
       one if `None`.
+    profile_steps: The first and last step of a trace, written to `profile/`.
 
   Returns:
     An exit code of `errors`: `DONE`, `PREEMPTED` or `INTERRUPTED`.
 
   Raises:
+    InputError: If a device has too little memory for the batch.
     FloatingPointError: If too many gradients in a row were not finite.
     OSError: If the disk refuses what must be written.
   """
@@ -67,10 +74,16 @@ def train(
     return experiment.load_batch(step), digest
 
   pending = None  # A step and its metrics, which may still be computed.
-  with _stop_requests() as stop_code_at:
+  with (
+    _stop_requests() as stop_code_at,
+    step_trace(folder.path / "profile", profile_steps) as trace,
+  ):
     loaded = batches.read_ahead(load, first, last)
     for step, (batch, digest) in enumerate(loaded, start=first + 1):
-      state, metrics = experiment.train_step(state, batch)
+      trace.before(step)
+      with _says_what_fits(experiment):
+        state, metrics = experiment.train_step(state, batch)
+      trace.after(step, metrics.losses)
       if step == first + 1:
         progress.start(step)
       after_step(step)
@@ -106,6 +119,24 @@ def train(
       if plateau.is_reached() and step < last:
         return _end_on_plateau(step, last)
   return errors.DONE
+
+
+@contextlib.contextmanager
+def _says_what_fits(experiment: Experiment) -> Iterator[None]:
+  """Out of memory is bad input: the batch is named, and a smaller one."""
+  try:
+    yield
+  except jax.errors.JaxRuntimeError as error:
+    if "RESOURCE_EXHAUSTED" not in str(error):
+      raise
+    size = experiment.batch_size
+    smaller = size - experiment.batch_unit
+    nearest = f"nearest smaller: {smaller or 'none'}"
+    raise InputError(
+      f"batch_size {size} takes more memory than a device has; {nearest}. "
+      "compute.accumulation, model.remat and mesh.fsdp save memory too "
+      f"({str(error).splitlines()[0]})"
+    ) from error
 
 
 def _end_on_plateau(step: int, last: int) -> int:

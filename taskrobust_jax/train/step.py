@@ -50,6 +50,7 @@ def make_train_step(
   *,
   needs: Sequence[str] = (),
   average_decay: float = 0.0,
+  accumulated_vjp: Callable[..., Any] | None = None,
 ) -> Callable[..., tuple[TrainState, StepMetrics]]:
   """The step as a pure function, to be compiled by `sharding.pjit_train_step`.
 
@@ -62,6 +63,8 @@ def make_train_step(
     needs: Those of the strategy. "gradient_norms" costs K times the memory of
       the gradients.
     average_decay: Of the means, see `Averages`; unused in a run without.
+    accumulated_vjp: From `accumulation.make_accumulated_vjp`, for a batch in
+      microbatches.
 
   Returns:
     `train_step(state, batch, held_out=None) -> (state, metrics)`; `batch` is
@@ -78,7 +81,11 @@ def make_train_step(
       return suite.per_task_losses(params, batch, rng, *more)
 
     gradient_norms = None
-    if "gradient_norms" in needs:
+    if accumulated_vjp is not None:
+      losses, pull_back, counts = accumulated_vjp(
+        state.params, batch, rng, before
+      )
+    elif "gradient_norms" in needs:
       losses, pull_back, counts, gradient_norms = vjp_and_norms(
         suite, state.params, batch, rng, *more
       )

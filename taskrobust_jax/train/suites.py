@@ -11,7 +11,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert, BertOptions
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.multimae import MultiMae, MultiMaeOptions
-from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.models.transformer import REMAT_SAVES, TransformerOptions
 from taskrobust_jax.tasks import denoisers, modalities
 from taskrobust_jax.tasks.corruption import make_vocabulary
 from taskrobust_jax.tasks.denoisers import Denoisers
@@ -61,6 +61,14 @@ def make_suite(
   return make(config, info)
 
 
+def transformers(config: ConfigDict) -> dict[str, ConfigDict]:
+  """The sections of a config that describe a transformer, by name."""
+  if config.tasks.kind == "masked_language":
+    return {"model": config.model}
+  names = ("encoder", "decoder")
+  return {f"model.{name}": config.model[name] for name in names}
+
+
 def masked_language(
   config: ConfigDict, info: Any
 ) -> tuple[Callable[[jax.Array], Any], MaskedLanguage]:
@@ -78,25 +86,54 @@ def masked_language(
     if not 0 < tasks[name] <= 1:
       raise InputError(f"tasks.{name} must be in (0, 1], got {tasks[name]}")
 
-  options = bert_options(
-    vocabulary_size=info.vocabulary_size,
-    max_length=info.row_length,
-    **config.model,
-  )
+  options = describe_model(config, info)["options"]
+  options = bert_options(compute=config.compute, **options)
   init_params, apply = functional(lambda rngs: Bert(options, rngs))
   return init_params, MaskedLanguage(
     apply, _hiding(tasks, info), tasks.budget, tasks.min_rows or None
   )
 
 
+def describe_model(config: ConfigDict, info: Any) -> dict[str, Any]:
+  """What model.json says of a run's model; see `weights`.
+
+  Args:
+    config: `model` and `tasks` are read.
+    info: Of the dataset.
+
+  Returns:
+    {"kind": ..., "options": ...}, JSON values.
+  """
+  tasks, model = config.tasks, config.model.to_dict()
+  if tasks.kind == "masked_language":
+    sizes = {
+      "vocabulary_size": info.vocabulary_size,
+      "max_length": info.row_length,
+    }
+    return {"kind": "bert", "options": {**model, **sizes}}
+  num_rows = info.height // tasks.patch
+  kinds = modalities.make(len(info.class_names), tasks.normalise_pixels)
+  values = {
+    part: {name: kinds[name].num_values(tasks.patch) for name in tasks[part]}
+    for part in ("inputs", "outputs")
+  }
+  options = {"grid": [num_rows, num_rows], **values, **model}
+  return {"kind": "mae", "options": options}
+
+
 def bert_options(
-  *, vocabulary_size: int, max_length: int, **model: Any
+  *,
+  vocabulary_size: int,
+  max_length: int,
+  compute: Mapping[str, Any] | None = None,
+  **model: Any,
 ) -> BertOptions:
   """Checked options of a BERT.
 
   Args:
     vocabulary_size: V.
     max_length: The longest document, in pieces.
+    compute: `config.compute`, or `None` for its defaults.
     **model: The values of `config.model`.
 
   Raises:
@@ -105,7 +142,7 @@ def bert_options(
   check_count("vocabulary_size", vocabulary_size)
   check_count("max_length", max_length)
   return BertOptions(
-    vocabulary_size, max_length, _transformer("model", **model)
+    vocabulary_size, max_length, _transformer("model", compute, **model)
   )
 
 
@@ -116,6 +153,7 @@ def mae_options(
   outputs: Mapping[str, int],
   encoder: Mapping[str, Any],
   decoder: Mapping[str, Any],
+  compute: Mapping[str, Any] | None = None,
   **choices: bool,
 ) -> MultiMaeOptions:
   """Checked options of a masked autoencoder.
@@ -126,6 +164,7 @@ def mae_options(
     outputs: Values in a patch of each modality that is recovered.
     encoder: The values of `config.model.encoder`.
     decoder: The values of `config.model.decoder`.
+    compute: `config.compute`, or `None` for its defaults.
     **choices: The other values of `config.model`.
 
   Raises:
@@ -136,8 +175,8 @@ def mae_options(
     tuple(grid),
     dict(inputs),
     dict(outputs),
-    _transformer("model.encoder", **{**common, **encoder}),
-    _transformer("model.decoder", **{**common, **decoder}),
+    _transformer("model.encoder", compute, **{**common, **encoder}),
+    _transformer("model.decoder", compute, **{**common, **decoder}),
     **choices,
   )
 
@@ -174,7 +213,7 @@ def masked_image(
   Returns:
     (init_params, suite).
   """
-  model, tasks = config.model, config.tasks
+  tasks = config.tasks
   check_count("tasks.patch", tasks.patch)
   if info.height != info.width:
     raise InputError(
@@ -184,8 +223,8 @@ def masked_image(
   kinds = {k: v for k, v in kinds.items() if v.source in info.modalities}
   inputs, outputs = tuple(tasks.inputs), tuple(tasks.outputs)
 
-  def apply(*arguments):
-    return model_apply(*arguments)
+  def apply(*arguments, **named):
+    return model_apply(*arguments, **named)
 
   # It checks names and sizes, which the model is made from.
   suite = MaskedImage(
@@ -198,25 +237,15 @@ def masked_image(
     num_visible=tasks.num_visible,
     concentration=tasks.concentration,
   )
-  options = mae_options(**mae_sizes(suite), **model)
+  options = describe_model(config, info)["options"]
+  options = mae_options(compute=config.compute, **options)
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))
   return init_params, suite
 
 
-def mae_sizes(suite: MaskedImage) -> dict[str, Any]:
-  """What a model takes from its tasks: grid, inputs, outputs; JSON values."""
-  num_rows = suite.image_size // suite.patch
-  values_of = lambda names: {
-    name: suite.modalities[name].num_values(suite.patch) for name in names
-  }
-  return {
-    "grid": [num_rows, num_rows],
-    "inputs": values_of(suite.inputs),
-    "outputs": values_of(suite.task_names),
-  }
-
-
-def _transformer(section: str, **values: Any) -> TransformerOptions:
+def _transformer(
+  section: str, compute: Mapping[str, Any] | None, **values: Any
+) -> TransformerOptions:
   """Checked options of a transformer."""
   if values["dtype"] not in DTYPES:
     raise InputError(
@@ -233,4 +262,31 @@ def _transformer(section: str, **values: Any) -> TransformerOptions:
     raise InputError(
       f"{section}.dropout_rate must be in [0, 1), got {values['dropout_rate']}"
     )
-  return TransformerOptions(**values | {"dtype": np.dtype(values["dtype"])})
+  values["dtype"] = np.dtype(values["dtype"])
+  return TransformerOptions(**values, **_compute(compute, section, values))
+
+
+def _compute(compute, section, values):
+  """Of `config.compute`, what a transformer takes."""
+  if compute is None:
+    return {}
+  if compute["remat_saves"] not in REMAT_SAVES:
+    raise InputError(
+      f"compute.remat_saves must be in {tuple(REMAT_SAVES)}, got "
+      f"{compute['remat_saves']!r}"
+    )
+  _check_attention(compute["attention"], section, values["dtype"].name)
+  return {name: compute[name] for name in ("remat_saves", "attention")}
+
+
+def _check_attention(name: str, section: str, dtype: str) -> None:
+  """Raises InputError unless attention can be computed so here."""
+  if name not in ("xla", "cudnn"):
+    raise InputError(
+      f"compute.attention must be in ('xla', 'cudnn'), got {name!r}"
+    )
+  if name == "cudnn" and (dtype, jax.default_backend()) != ("bfloat16", "gpu"):
+    raise InputError(
+      "compute.attention 'cudnn' needs an NVIDIA GPU and "
+      f"{section}.dtype bfloat16, got {jax.default_backend()} and {dtype}"
+    )

@@ -54,6 +54,10 @@ class FineTuner:
     check_config(config)
     self.task, self._encoder, self._config = task, encoder, config
     self._mesh = sharding.make_mesh()
+    # `build` checks it too, after features were computed.
+    sharding.check_batch_size(
+      "evaluation.batch_size", config.evaluation.batch_size, 1, self._mesh
+    )
     self._halves = subsets.halves(
       len(task.eval), config.evaluation.select_share, config.evaluation.max_rows
     )
@@ -87,7 +91,7 @@ class FineTuner:
 
     Raises:
       StoppedError: If it was asked to stop.
-      FloatingPointError: If gradients stay without an end.
+      FloatingPointError: If gradients are not finite for long.
     """
     began = time.monotonic()
     task = self.task
@@ -284,7 +288,8 @@ def _run_config(config: ConfigDict, seed: int, num_steps: int) -> ConfigDict:
         "max_non_finite_in_a_row": 100,
         "average_decay": 0.0,
       },
-      "mesh": {"data": -1, "fsdp": 1},
+      "mesh": {"data": -1, "fsdp": 1, "tensor": 1},
+      "compute": {"accumulation": 1},
       "evaluation": {
         "every": math.ceil(num_steps / config.evaluation.times),
         "batch_size": config.evaluation.batch_size,

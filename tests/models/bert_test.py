@@ -11,6 +11,7 @@ import pytest
 from taskrobust_jax.models import bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.transformer import TransformerOptions
+from taskrobust_jax.planning.flops import count_flops
 
 INNER = TransformerOptions(2, 8, 2, 16, dropout_rate=0.0)
 OPTIONS = bert.BertOptions(30, 12, INNER)
@@ -128,8 +129,10 @@ def test_loop_and_straight_line_code_are_the_same_function(params):
 def test_remat_computes_layers_again_and_the_same_gradient(params, unroll):
   at = np.zeros((2, 1), np.int32)
 
-  def gradient_and_remats(remat):
-    _, apply = make(unroll=unroll, remat=remat, dropout_rate=0.5)
+  def gradient_and_remats(remat, saves="nothing"):
+    _, apply = make(
+      unroll=unroll, remat=remat, remat_saves=saves, dropout_rate=0.5
+    )
 
     def loss(params):
       return apply(params, *inputs(), at, jax.random.key(0)).sum()
@@ -139,13 +142,44 @@ def test_remat_computes_layers_again_and_the_same_gradient(params, unroll):
     return compiled(params), again
 
   plain, never = gradient_and_remats(False)
-  again, times = gradient_and_remats(True)
-  assert (never, times > 0) == (0, True)
-  jax.tree.map(
-    lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
-    again,
-    plain,
+  for saves in ("nothing", "products"):
+    again, times = gradient_and_remats(True, saves)
+    assert (never, times > 0) == (0, True)
+    jax.tree.map(
+      lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5),
+      again,
+      plain,
+    )
+
+
+def test_what_remat_saves_is_not_multiplied_again(params):
+  at = np.zeros((2, 1), np.int32)
+
+  def flops(**changes):
+    _, apply = make(unroll=False, **changes)
+    return count_flops(
+      jax.grad(lambda params: apply(params, *inputs(), at).sum()), params
+    )
+
+  plain = flops()
+  nothing, products = (
+    flops(remat=True, remat_saves=saves) for saves in ("nothing", "products")
   )
+  # Of two layers, 12 positions: attention's two products of activations.
+  attention = 2 * (2 * 2 * 2 * 12 * 12 * 8)
+  assert products - plain == attention
+  assert nothing - plain > 4 * attention
+
+
+def test_a_row_has_the_dropout_of_its_own_key(params):
+  _, apply = make(dropout_rate=0.5)
+  at = np.zeros((2, 1), np.int32)
+  keys = jax.random.split(jax.random.key(0), 2)
+  both = apply(params, *inputs(), at, keys)
+  for row in (0, 1):
+    alone = [x[row : row + 1] for x in (*inputs(), at)]
+    got = apply(params, *alone, keys[row : row + 1])
+    np.testing.assert_allclose(got[0], both[row], rtol=1e-5, atol=1e-5)
 
 
 def test_bfloat16_computes_near_float32_with_float32_params(params):

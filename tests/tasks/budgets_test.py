@@ -37,11 +37,13 @@ def word_by_word():
     for seed, name in enumerate(("word", "out"))
   }
 
-  def apply(params, tokens, segment_ids, positions, targets_at, dropout_key):
+  def apply(params, tokens, segment_ids, positions, targets_at, dropout_keys):
     words = params["word"][tokens]
     # With dropout, so that its keys count too.
-    if dropout_key is not None:
-      words *= jax.random.bernoulli(dropout_key, 0.8, words.shape)
+    if dropout_keys is not None:
+      words *= jax.vmap(
+        lambda key: jax.random.bernoulli(key, 0.8, words.shape[1:])
+      )(dropout_keys)
     chosen = jnp.take_along_axis(words, targets_at[..., None], axis=1)
     return (chosen + words.mean(1, keepdims=True)) @ params["out"].T
 
@@ -69,13 +71,16 @@ def plain_losses(params, batch, rng):
     inputs = corrupt(corrupt_key, row["tokens"], chosen, VOCABULARY)
     return inputs, at, row["tokens"][at], jnp.arange(4) < chosen.sum()
 
-  def loss_of(task, rows, numbers, dropout_key):
-    keys = jax.vmap(lambda i: jax.random.fold_in(word_key, i))(numbers)
+  def loss_of(task, rows, numbers):
+    keys, dropout_keys = (
+      jax.vmap(lambda i, key=key: jax.random.fold_in(key, i))(numbers)
+      for key in (word_key, dropout_key)
+    )
     inputs, at, tokens, is_target = jax.vmap(hide, (None, 0, 0))(
       task, rows, keys
     )
     logits = APPLY(
-      params, inputs, rows["segment_ids"], rows["positions"], at, dropout_key
+      params, inputs, rows["segment_ids"], rows["positions"], at, dropout_keys
     )
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, tokens)
     count = is_target.sum()
@@ -87,7 +92,6 @@ def plain_losses(params, batch, rng):
     jnp.arange(2),
     jax.tree.map(folded, batch),
     folded(numbers),
-    jax.random.split(dropout_key, 2),
   )
 
 
@@ -127,8 +131,11 @@ def loop_over(batch, passes):
     ]
     inputs, at, targets, is_target, _ = (np.stack(x) for x in zip(*drawn))
     rows = rows_of(batch, np.array(numbers))
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(
+      dropout_key, np.array(numbers)
+    )
     logits = jitted_apply(
-      PARAMS, inputs, rows["segment_ids"], rows["positions"], at, dropout_key
+      PARAMS, inputs, rows["segment_ids"], rows["positions"], at, keys
     )
     logits = np.asarray(logits, np.float64)
     log_norm = np.log(np.exp(logits).sum(-1))
@@ -146,7 +153,7 @@ def passes_of(budget, key):
   by_task = jax.random.split(dropout_key, 2)
   if budget == "rows":
     rows = [everyone[task::2] for task in range(2)]
-    return [(rows[k], [k] * NUM_ROWS, word_key, by_task[k]) for k in range(2)]
+    return [(rows[k], [k] * NUM_ROWS, word_key, dropout_key) for k in range(2)]
   if budget == "every_row":
     return [(everyone, [k] * NUM_ROWS, word_key, by_task[k]) for k in range(2)]
   word_key, dropout_key, row_key = jax.random.split(key, 3)

@@ -71,6 +71,27 @@ def test_losses_are_means_over_hidden_known_values():
     np.testing.assert_allclose(losses[k], found[counted].mean(), rtol=1e-4)
 
 
+def test_accuracy_is_told_of_classes_alone():
+  params, suite = made()
+  batch = batch_of(4)
+  sums = jax.jit(suite.per_task_sums)(params, batch, KEY)
+  losses, counts = losses_of()(params, batch, KEY)
+  np.testing.assert_allclose(sums.loss / sums.count, losses, rtol=1e-6)
+  np.testing.assert_array_equal(sums.count, counts)
+  is_told = np.isfinite(sums.correct)
+  assert [name for name, x in zip(ALL, is_told) if x] == ["semseg"]
+  order = suite.draw_order(batch, KEY)
+  logits = suite.apply(params, suite.show(batch), order, 3)["semseg"]
+  classes = np.asarray(logits).reshape(4, 4, -1, NUM_CLASSES).argmax(-1)
+  target = KINDS["semseg"].target(batch, PATCH)
+  counted = (
+    np.asarray(target.is_known)
+    & np.asarray(suite.is_hidden(order)["rgb"])[..., None]
+  )
+  right = (classes == target.values) & counted
+  assert sums.correct[-1] == right.sum() > 0
+
+
 def test_the_loss_of_mae():
   """Mean over hidden patches of the mean squared error of a patch."""
   params, suite = made(("rgb",), ("rgb",), 1)

@@ -26,7 +26,7 @@ class Source(toy.Rows):
 
 @pytest.mark.parametrize(("data", "fsdp", "devices"), [(8, 1, 8), (2, 4, 8)])
 def test_rows_in_order_on_any_mesh(data, fsdp, devices):
-  check_load(make_mesh(data, fsdp, jax.devices()[:devices]))
+  check_load(make_mesh(data, fsdp, devices=jax.devices()[:devices]))
 
 
 def test_rows_in_order_on_one_device():

@@ -67,14 +67,19 @@ def test_building_a_good_config_compiles_no_program_of_the_run(compiled):
     ("log_every", 0, "log_every must be"),
     ("batch_size", -32, "batch_size must be a whole number >= 1, got -32"),
     ("batch_size", True, "batch_size must be a whole number >= 1, got True"),
-    ("batch_size", 40, "4 tasks x 8 devices = 32, got 40; the nearest is 32"),
+    (
+      "batch_size",
+      40,
+      "4 tasks x data 8 x fsdp 1 = 32, got 40; the nearest is 32",
+    ),
     ("evaluation.every", 0, "evaluation.every must be"),
     ("evaluation.batch_size", 12, "= 8, got 12; the nearest is 8 or 16"),
     ("evaluation.max_rows", -1, "max_rows must be a whole number >= 0, got -1"),
     ("checkpoint.every", "10", "every must be a whole number >= 1, got '10'"),
     ("checkpoint.keep_latest", 0, "checkpoint.keep_latest must be"),
-    ("mesh.data", 3, "{'data': 3, 'fsdp': 1} does not divide the 8 devices"),
-    ("mesh.fsdp", 0, "must be -1 or 1 or more, got {'data': -1, 'fsdp': 0}"),
+    ("mesh.data", 3, "does not divide the 8 devices: the product 3 must be 2"),
+    ("mesh.fsdp", 0, "must be -1 or 1 or more, got {'data': -1, 'fsdp': 0"),
+    ("mesh.tensor", 8, "must divide model.num_heads = 2, model.mlp_width = 32"),
     ("model.dtype", "float16", "model.dtype must be in"),
     ("model.num_layers", 0, "model.num_layers must be"),
     ("model.num_heads", 3, "width must be a multiple of model.num_heads = 3"),
@@ -202,5 +207,5 @@ def test_budgets_without_equal_shares_take_any_multiple_of_the_devices():
   for budget in ("every_row", "one_input", "rows_by_weight"):
     config = toy.config(tasks__budget=budget, batch_size=40)
     assert build.build(config, toy.Dataset()).batch_size == 40
-  with pytest.raises(InputError, match="4 tasks x 8 devices = 32"):
+  with pytest.raises(InputError, match="4 tasks x data 8 x fsdp 1 = 32"):
     build.build(toy.config(batch_size=40), toy.Dataset())

@@ -77,13 +77,17 @@ def trained(tmp_path_factory):
   return folder, experiment.identity, jax.device_get(state)
 
 
-@pytest.mark.parametrize("mesh", [(8, 1), (2, 4), (1, 1)])
+@pytest.mark.parametrize("mesh", [(8, 1, 1), (2, 4, 1), (2, 2, 2), (1, 1, 1)])
 def test_every_leaf_comes_back_on_any_mesh(trained, monkeypatch, mesh):
   folder, identity, expected = trained
   monkeypatch.setattr(sharding, "MIN_SHARDED_SIZE", 1)  # Split small ones too.
-  data, fsdp = mesh
+  data, fsdp, tensor = mesh
+  num_devices = data * fsdp * tensor
   experiment = toy.small_experiment(
-    mesh__data=data, mesh__fsdp=fsdp, devices=jax.devices()[: data * fsdp]
+    mesh__data=data,
+    mesh__fsdp=fsdp,
+    mesh__tensor=tensor,
+    devices=jax.devices()[:num_devices],
   )
   checkpoints = Checkpointer(folder, identity)
   state = checkpoints.restore(
@@ -93,7 +97,7 @@ def test_every_leaf_comes_back_on_any_mesh(trained, monkeypatch, mesh):
   toy.assert_same_bits(jax.device_get(state), expected)
   assert jax.tree.map(lambda x: x.sharding, state) == experiment.state_sharding
   kernel = state.params["hidden"]["kernel"]
-  assert len(kernel.sharding.device_set) == data * fsdp
+  assert len(kernel.sharding.device_set) == num_devices
   assert kernel.addressable_shards[0].data.shape == (16 // fsdp, 4)
   # The adversary is in it, and has moved.
   weights = np.asarray(minimax.task_weights(state.opt_state))

@@ -14,7 +14,7 @@ import pytest
 
 from taskrobust_jax import errors
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import loop
+from taskrobust_jax.train import loop, profile
 from taskrobust_jax.train.folder import RunFolder
 from tests.train import toy
 
@@ -517,3 +517,35 @@ def test_collapsed_weights_are_told_once(tmp_path, capsys):
   train(tmp_path, experiment)
   out = capsys.readouterr().out
   assert out.count("the task weights collapsed: first has 100%") == 1
+
+
+def test_out_of_memory_names_the_batch_and_a_smaller_one(tmp_path, experiment):
+  def train_step(state, batch):
+    del state, batch
+    raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmore")
+
+  with pytest.raises(InputError) as caught:
+    train(
+      tmp_path / "run",
+      experiment._replace(train_step=train_step, batch_size=72),
+    )
+  assert str(caught.value).startswith(
+    "batch_size 72 takes more memory than a device has; nearest smaller: 48. "
+  )
+  assert str(caught.value).endswith("(RESOURCE_EXHAUSTED: Out of memory)")
+
+
+def test_a_profile_of_some_steps_is_written(tmp_path, experiment, capsys):
+  path = tmp_path / "run"
+  with RunFolder(path, experiment) as folder:
+    assert loop.train(experiment, folder, profile_steps=(3, 4)) == errors.DONE
+  assert f"wrote the profile {path / 'profile'}" in capsys.readouterr().out
+  assert list((path / "profile").rglob("*.xplane.pb"))
+
+
+def test_steps_of_a_profile_are_read():
+  assert profile.parse_steps("") is None
+  assert profile.parse_steps("10:15") == (10, 15)
+  for text in ("10", "5:4", "0:3", "a:b", "1:2:3"):
+    with pytest.raises(InputError, match="--profile_steps must be FIRST:LAST"):
+      profile.parse_steps(text)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from configs import multimae_smoke
+from taskrobust_jax.data import image_preparation, image_sources
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import build, datasets, loop
 from taskrobust_jax.train.folder import RunFolder
 from tests import programs
+from tests.data import picture_files
 from tests.train.toy import assert_same_bits
 
 SMALL = {
@@ -137,6 +139,51 @@ def test_a_dataset_of_another_kind_is_refused():
 
 
 @pytest.mark.ci
+def test_sources_that_have_different_things_are_mixed(tmp_path):
+  """Road scenes with classes, an office with depth: each counts for its own."""
+  files = {"labels": picture_files.semseg, "depth": picture_files.depth}
+  folders = {}
+  for kind, folder in (("camvid", "labels"), ("tum_rgbd", "depth")):
+    folders[kind] = picture_files.write_folder(
+      tmp_path / kind,
+      {
+        f"{split}/{name}/{i}.png": make(i)
+        for split in ("train", "val")
+        for i in range(4)
+        for name, make in (
+          ("images", picture_files.rgb),
+          (folder, files[folder]),
+        )
+      },
+    )
+  config = config_of(
+    "outputs=('rgb','depth','semseg')",
+    data__sources=tuple(f"{k}={v}" for k, v in folders.items()),
+    num_steps=2,
+  )
+  data = config.data
+  sources = image_sources.open_sources(
+    data.sources, seed=0, image_size=32, train_rows=1, eval_rows=1
+  )
+  image_preparation.prepare(str(tmp_path / "data"), sources, shape=(32, 32))
+  dataset = datasets.open_dataset(config, str(tmp_path / "data"))
+  experiment = build.build(config, dataset, devices=jax.devices()[:1])
+  batch = experiment.load_batch(0)
+  np.testing.assert_array_equal(batch["has_depth"], ~batch["has_semseg"])
+  assert batch["has_rgb"].all()
+  state, metrics = experiment.train_step(experiment.init_state(), batch)
+  rgb, depth, semseg = np.asarray(metrics.counts)
+  # Half of the rows; three values of a pixel, one, one of 16 pixels.
+  assert rgb == 8 * 2 * 16**2 * 3
+  assert depth == 4 * 2 * 16**2
+  assert semseg == 4 * 2 * 4**2
+  found = experiment.evaluate(state.params)
+  assert all(
+    np.isfinite(found[f"eval/loss/{k}"]) for k in experiment.task_names
+  )
+
+
+@pytest.mark.ci
 def test_the_programs_prepare_train_and_evaluate_pictures(tmp_path):
   flags = [
     f"--config={programs.ROOT}/configs/multimae_smoke.py",
@@ -160,3 +207,11 @@ def test_the_programs_prepare_train_and_evaluate_pictures(tmp_path):
   )
   assert code == 0, err
   assert "semseg" in out
+  assert out.count("accuracy") == 1
+  code, out, err = programs.run(
+    *("reconstruct", run, run, f"--data_dir={data}"),
+    *(f"--out={tmp_path}", "--num_images=2"),
+  )
+  assert code == 0, err
+  for i in range(2):
+    assert (tmp_path / f"reconstruction_{i}.png").stat().st_size > 10_000

@@ -17,27 +17,37 @@ from tests.train import toy
 
 
 @pytest.mark.parametrize(
-  ("data", "fsdp", "expected"),
-  [(-1, 1, (8, 1)), (2, -1, (2, 4)), (-1, 4, (2, 4)), (1, 8, (1, 8))],
+  ("sizes", "expected"),
+  [
+    ((-1, 1, 1), (8, 1, 1)),
+    ((2, -1, 1), (2, 4, 1)),
+    ((-1, 4, 1), (2, 4, 1)),
+    ((1, 8, 1), (1, 8, 1)),
+    ((2, 2, -1), (2, 2, 2)),
+    ((-1, 1, 2), (4, 1, 2)),
+  ],
 )
-def test_minus_one_takes_the_rest(data, fsdp, expected):
-  assert tuple(make_mesh(data, fsdp).shape.values()) == expected
+def test_minus_one_takes_the_rest(sizes, expected):
+  mesh = make_mesh(*sizes)
+  assert tuple(mesh.shape.values()) == expected
+  assert mesh.axis_names == ("data", "fsdp", "tensor")
 
 
 @pytest.mark.parametrize(
-  ("data", "fsdp", "message"),
+  ("sizes", "message"),
   [
-    (0, 1, "-1 or 1 or more, got {'data': 0, 'fsdp': 1}"),
-    (1, -2, "-1 or 1 or more, got {'data': 1, 'fsdp': -2}"),
-    (-1, -1, "only one mesh axis can be -1"),
-    (-1, 3, "{'data': -1, 'fsdp': 3} does not divide the 8 devices"),
-    (16, 1, "'data': 16, 'fsdp': 1} does not divide the 8 devices"),
-    (2, 2, "data=2 x fsdp=2 uses 4 of the 8 devices; write -1"),
+    ((0, 1, 1), "-1 or 1 or more, got {'data': 0, 'fsdp': 1, 'tensor': 1}"),
+    ((1, -2, 1), "-1 or 1 or more, got {'data': 1, 'fsdp': -2, 'tensor': 1}"),
+    ((-1, -1, 1), "only one mesh axis can be -1"),
+    ((-1, 3, 1), "does not divide the 8 devices: the product 3 must be 2 or 4"),
+    ((-1, 1, 3), "'tensor': 3} does not divide the 8 devices"),
+    ((16, 1, 1), "does not divide the 8 devices: the product 16 must be 8"),
+    ((2, 2, 1), "data=2 x fsdp=2 x tensor=1 uses 4 of the 8 devices; write -1"),
   ],
 )
-def test_a_mesh_that_does_not_fit_says_the_numbers(data, fsdp, message):
+def test_a_mesh_that_does_not_fit_says_the_numbers(sizes, message):
   with pytest.raises(InputError) as caught:
-    make_mesh(data, fsdp)
+    make_mesh(*sizes)
   assert message in str(caught.value)
 
 
@@ -49,7 +59,7 @@ def test_a_batch_size_that_does_not_fit_says_the_nearest(size, nearest):
   with pytest.raises(InputError) as caught:
     check_batch_size("batch_size", size, 3, make_mesh())
   assert str(caught.value) == (
-    "batch_size must be a multiple of 3 tasks x 8 devices = 24, got "
+    "batch_size must be a multiple of 3 tasks x data 8 x fsdp 1 = 24, got "
     f"{size}; the nearest is {nearest}"
   )
 
@@ -57,6 +67,10 @@ def test_a_batch_size_that_does_not_fit_says_the_nearest(size, nearest):
 def test_multiples_of_the_unit_are_legal():
   for size in (24, 48, 240):
     check_batch_size("batch_size", size, 3, make_mesh(2, 4))
+  # Devices along tensor hold the same rows.
+  check_batch_size("batch_size", 12, 3, make_mesh(2, 2, 2))
+  with pytest.raises(InputError, match="2 microbatches = 24, got 12"):
+    check_batch_size("batch_size", 12, 3, make_mesh(2, 2, 2), 2)
 
 
 def test_the_longest_axis_that_fits_is_split_if_the_array_is_large():

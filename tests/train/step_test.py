@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from taskrobust_jax import minimax
-from taskrobust_jax.train import build, optimizer, state, step
+from taskrobust_jax.train import build, optimizer, sharding, state, step
 from tests.train import toy
 
 
@@ -171,27 +171,42 @@ def collectives(experiment):
   return set(re.findall(rf" ({names})(?:-start)?\(", text))
 
 
+def test_a_profile_tells_the_parts_of_a_step():
+  experiment = experiment_of()
+  text = experiment.train_step.lower(
+    experiment.state_shapes, experiment.load_batch(0)
+  ).as_text(debug_info=True)
+  for name in ("corrupt", "encode", "decode", "losses", "adversary", "update"):
+    assert re.search(rf"[/(]{name}[/)]", text), name
+
+
 def test_data_parallel_needs_all_reduce_alone():
   assert collectives(experiment_of()) == {"all-reduce"}
 
 
-@pytest.mark.parametrize("mesh", [(8, 1), (2, 4)])
-def test_eight_devices_give_the_losses_of_one(mesh):
-  data, fsdp = mesh
-  many = experiment_of(mesh__data=data, mesh__fsdp=fsdp)
-  assert many.mesh.size == 8
+@pytest.fixture(scope="module")
+def on_one_device():
   one = build.build(toy.config(), toy.Dataset(), devices=jax.devices()[:1])
+  return one, run(one, 20)[1]
+
+
+@pytest.mark.parametrize("mesh", [(8, 1, 1), (2, 4, 1), (2, 2, 2)])
+def test_eight_devices_give_the_losses_of_one(mesh, on_one_device, monkeypatch):
+  monkeypatch.setattr(sharding, "MIN_SHARDED_SIZE", 1)  # Split small ones too.
+  sizes = dict(zip(("mesh__data", "mesh__fsdp", "mesh__tensor"), mesh))
+  many = experiment_of(**sizes)
+  assert many.mesh.size == 8
+  one, expected = on_one_device
   for index in range(3):
     for name, rows in one.load_batch(index).items():
       np.testing.assert_array_equal(rows, many.load_batch(index)[name])
-  _, expected = run(one, 20)
   final, got = run(many, 20)
   for a, b in zip(expected, got):
     np.testing.assert_allclose(b.losses, a.losses, rtol=1e-5)
     np.testing.assert_allclose(b.task_weights, a.task_weights, rtol=1e-5)
     np.testing.assert_array_equal(b.counts, a.counts)
-  table = final.params["word"]["embedding"]
-  assert len(table.sharding.device_set) == 8
+  kernel = final.params["transformer"]["layers"]["mlp_in"]["kernel"]
+  assert kernel.addressable_shards[0].data.size * mesh[1] * mesh[2] == 16 * 32
 
 
 def test_rows_follow_the_weights_of_the_step_before():

@@ -1,0 +1,306 @@
+"""Does what is semantic starve beside patterns, and does minimax feed it?
+
+  python -m taskrobust_jax.benchmarks.pattern_semantic [--out=FOLDER]
+
+configs/pattern_semantic.py on scenes: RGB, HOG and edges are patterns, normals
+and classes are semantic. One small masked autoencoder is pre-trained on the
+patterns alone and on the semantic tasks alone (one seed), and on all five: by
+averaging, by minimax over log(loss / reference), where a task's reference is
+its training loss at the end of the run without the other kind, and by minimax
+over losses relative to their start (the config's own).
+
+Then the encoder is frozen and shown whole pictures; linear maps (ridge) from
+its tokens to classes and normals are fitted on training scenes and tested on
+held-out ones: that is what the encoder knows, whatever its decoders do. Scenes
+are the same for all seeds.
+"""
+
+from collections.abc import Callable, Iterator
+import os
+import time
+from typing import Any
+
+from absl import flags
+import numpy as np
+
+from taskrobust_jax import program
+from taskrobust_jax.benchmarks import measure
+
+_OUT = flags.DEFINE_string(
+  "out", "notebooks/results", "Folder of the JSON and the picture."
+)
+
+SEEDS = (0, 1, 2)
+SCENES_OF_PROBE = 1024  # Of the training scenes, at most.
+RIDGE = 1e-3
+LAST_STEPS = 50  # Whose mean loss is a reference.
+UNTRAINED = "untrained"
+ALONE = ("pattern alone", "semantic alone")
+
+
+def main() -> None:
+  """Prints a row for each run; writes them all, with a picture."""
+  measure.use_one_thread()
+  began, rows, references = time.process_time(), [], {}
+  dataset = Kept(config_of(""))
+  print(f"{'case':<20} seed   mIoU  pixels    normals  CPU s", flush=True)
+  for case, text in cases(references):
+    pretrain = pretrainer(text, dataset)
+    for seed in SEEDS[:1] if case in ALONE else SEEDS:
+      row = {"case": case, "seed": seed, **pretrain(seed, case != UNTRAINED)}
+      rows.append(row)
+      print(
+        f"{case:<20} {seed:>4}  {row['miou']:.3f}  {row['accuracy']:6.1%}"
+        f"  {row['degrees']:5.2f} deg  {row['cpu_seconds']:5.1f}",
+        flush=True,
+      )
+    if case in ALONE:
+      references |= rows[-1]["train_losses"]
+  measure.write(
+    os.path.join(_OUT.value, "pattern_semantic.json"),
+    rows,
+    scenes_of_probe=SCENES_OF_PROBE,
+    ridge=RIDGE,
+    steps=config_of("").num_steps,
+    cpu_seconds=round(time.process_time() - began),
+  )
+  path = os.path.join(_OUT.value, "pattern_semantic.png")
+  draw(rows, path)
+  print(f"wrote {path}")
+
+
+def cases(references: dict[str, float]) -> Iterator[tuple[str, str]]:
+  """Yields (name, argument string of the config).
+
+  Those of one kind alone come first: the others need their losses.
+
+  Args:
+    references: Task -> loss, empty at first; the caller fills it.
+  """
+  from configs.pattern_semantic import PATTERN, SEMANTIC
+
+  averaging = "strategy=uniform"
+  for case, outputs in zip(ALONE, (PATTERN, SEMANTIC), strict=True):
+    yield case, f"{averaging},outputs={outputs}"
+  yield UNTRAINED, averaging
+  yield "averaging", averaging
+  nadir = tuple(references[name] for name in PATTERN + SEMANTIC)
+  yield "minimax, log ratio", f"signal=log_ratio+ema,decay=0.9,nadir={nadir}"
+  yield "minimax, from start", ""
+
+
+def config_of(text: str):
+  """The config with an argument string."""
+  from configs import pattern_semantic
+
+  return pattern_semantic.get_config(text)
+
+
+class Kept:
+  """The scenes of a config, rendered once."""
+
+  def __init__(self, config):
+    from taskrobust_jax.train import datasets
+
+    scenes = datasets.open_dataset(config, None)
+    self.info = scenes.info
+    self._rows = {}
+    for name in ("train", "eval"):
+      source = scenes.split(name)
+      self._rows[name] = KeptRows(source.read(range(len(source))))
+
+  def split(self, name: str) -> "KeptRows":
+    """The rows of "train" or "eval"."""
+    return self._rows[name]
+
+
+class KeptRows:
+  """Rows in memory, read as those of a dataset."""
+
+  def __init__(self, values: dict[str, np.ndarray]):
+    self.values = values
+
+  def __len__(self) -> int:
+    return len(self.values["rgb"])
+
+  def read(self, indices) -> dict[str, np.ndarray]:
+    """Rows by index."""
+    return {name: x[np.asarray(indices)] for name, x in self.values.items()}
+
+
+def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
+  """Makes (seed, is_trained) -> what is to be told of a run.
+
+  Runs that differ in their seed alone share a compiled step.
+  """
+  import jax
+
+  from taskrobust_jax.data.order import Order
+  from taskrobust_jax.train import sections, state, suites
+  from taskrobust_jax.train.step import make_train_step
+
+  config = config_of(text)
+  init_params, suite = suites.make_suite(config, dataset.info)
+  names = suite.task_names
+  weighting = sections.make_weighting(config.minimax)
+  _, tx = sections.optimizer(config, weighting, len(names))
+  initial = jax.jit(lambda seed: state.initial_state(init_params, tx, seed))
+  step = jax.jit(lambda seed, *rest: make_train_step(suite, tx, seed)(*rest))
+  scenes = dataset.split("train")
+
+  def pretrain(seed: int, is_trained: bool = True) -> dict[str, Any]:
+    began, told = time.process_time(), []
+    order = Order(len(scenes), config.batch_size, seed)
+    now = initial(seed)
+    for index in range(config.num_steps if is_trained else 0):
+      now, metrics = step(seed, now, scenes.read(order.rows(index)))
+      told.append((metrics.losses, metrics.task_weights))
+    found = probe(suite, now.params, dataset)
+    if told:
+      losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
+      by_task = lambda values: dict(zip(names, values.tolist(), strict=True))
+      found["train_losses"] = by_task(losses[-LAST_STEPS:].mean(0))
+      found["mean_weights"] = by_task(weights.mean(0))
+    return found | {"cpu_seconds": time.process_time() - began}
+
+  return pretrain
+
+
+def probe(suite, params, dataset) -> dict[str, float]:
+  """What linear maps find in a frozen encoder.
+
+  Args:
+    suite: Of the run.
+    params: Of the model.
+    dataset: Its scenes.
+
+  Returns:
+    On held-out scenes: `miou`, the mean over classes of intersection over
+    union; `accuracy` of classes at stride 4; `degrees`, the mean angle between
+    normals where there is a surface.
+  """
+  scenes = dataset.split("train")
+  train = scenes.read(range(min(SCENES_OF_PROBE, len(scenes))))
+  test = dataset.split("eval").values
+  num_classes = len(dataset.info.class_names)
+  features, (labels, normals) = tokens_and_targets(
+    suite, params, train, num_classes
+  )
+  mean, deviation = features.mean(0), features.std(0) + 1e-6
+
+  def standard(features):
+    return np.insert((features - mean) / deviation, 0, 1.0, axis=1)
+
+  features = standard(features)
+  one_hot = np.eye(num_classes)[labels].reshape(len(labels), -1)
+  gram = features.T @ features / len(features)
+  maps = np.linalg.solve(
+    gram + RIDGE * np.eye(len(gram)),
+    features.T @ np.append(one_hot, normals, 1) / len(features),
+  )
+
+  features, (labels, normals) = tokens_and_targets(
+    suite, params, test, num_classes
+  )
+  found = standard(features) @ maps
+  width = one_hot.shape[1]
+  classes = found[:, :width].reshape(*labels.shape, num_classes).argmax(-1)
+  confusion = np.zeros((num_classes, num_classes))
+  np.add.at(confusion, (labels, classes), 1)
+  both = np.diag(confusion)
+  union = confusion.sum(0) + confusion.sum(1) - both
+  true, found = (x.reshape(-1, 3) for x in (normals, found[:, width:]))
+  is_surface = (true != 0).any(1)
+  true, found = true[is_surface], found[is_surface]
+  cosine = (true * found).sum(1) / np.linalg.norm(found, axis=1)
+  return {
+    "miou": float((both / union).mean()),
+    "accuracy": float(both.sum() / confusion.sum()),
+    "degrees": float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()),
+  }
+
+
+def tokens_and_targets(suite, params, rows, num_classes: int):
+  """(tokens [B N, D], (classes [B N, P], normals [B N, P'])) of whole pictures.
+
+  The targets are the pre-training's own.
+  """
+  import jax
+  import jax.numpy as jnp
+
+  from taskrobust_jax.tasks import modalities
+
+  kinds = modalities.make(num_classes)
+
+  @jax.jit
+  def run(params, batch):
+    shape = len(batch["rgb"]), suite.num_patches
+    every = jnp.broadcast_to(jnp.arange(suite.num_patches), shape)
+    tokens = suite.apply(params, suite.show(batch), every, method="encode")
+    targets = [
+      kinds[name].target(batch, suite.patch).values
+      for name in ("semseg", "normals")
+    ]
+    return [x.reshape(-1, x.shape[-1]) for x in (tokens[:, 1:], *targets)]
+
+  parts = []
+  for first in range(0, len(rows["rgb"]), 128):
+    batch = {name: x[first : first + 128] for name, x in rows.items()}
+    parts.append(jax.device_get(run(params, batch)))
+  tokens, *targets = map(np.concatenate, zip(*parts, strict=True))
+  return tokens.astype(np.float64), targets
+
+
+def draw(rows: list[dict[str, Any]], path: str) -> None:
+  """Writes the picture: two probes, and what the adversary worked on."""
+  from matplotlib.backends.backend_agg import FigureCanvasAgg
+  from matplotlib.figure import Figure
+
+  cases = list(dict.fromkeys(row["case"] for row in rows))
+  of = lambda case: [row for row in rows if row["case"] == case]
+  figure = Figure(figsize=(13, 3.6), dpi=130, layout="constrained")
+  FigureCanvasAgg(figure)
+  panels = figure.subplots(1, 3, sharey=True)
+  for axes, key, title in (
+    (panels[0], "miou", "Classes: mIoU, higher is better"),
+    (panels[1], "degrees", "Normals: degrees, lower is better"),
+  ):
+    for place, case in enumerate(cases):
+      values = [row[key] for row in of(case)]
+      is_joint = case not in (UNTRAINED, *ALONE)
+      colour = "#0072B2" if is_joint else "#777777"
+      axes.plot(values, [place] * len(values), "o", color=colour, alpha=0.6)
+      axes.plot(np.mean(values), place, "|", color=colour, ms=22, mew=2)
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
+  axes = panels[2]
+  tasks = list(of("averaging")[0]["mean_weights"])
+  colours = ("#E69F00", "#D55E00", "#CC79A7", "#009E73", "#56B4E9")
+  for place, case in enumerate(cases):
+    left = 0.0
+    for task, colour in zip(tasks, colours, strict=True):
+      weight = np.mean(
+        [row.get("mean_weights", {}).get(task, 0.0) for row in of(case)]
+      )
+      label = task if case == cases[-1] else None
+      axes.barh(place, weight, left=left, color=colour, label=label)
+      left += weight
+  axes.set_title(
+    "Task weights, mean over training",
+    loc="left",
+    fontsize=11,
+    fontweight="bold",
+  )
+  axes.legend(
+    loc="upper left", bbox_to_anchor=(1, 1), frameon=False, fontsize=9
+  )
+  panels[0].set_yticks(range(len(cases)), cases)
+  panels[0].invert_yaxis()
+  for axes in panels:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e6e6e6")
+    axes.set_axisbelow(True)
+  figure.savefig(path)
+
+
+if __name__ == "__main__":
+  program.run(main)

@@ -1,0 +1,252 @@
+r"""Tokens a second of pre-training, minimax beside averaging, part by part.
+
+  python -m taskrobust_jax.benchmarks.training --part=models
+  python -m taskrobust_jax.benchmarks.training --part=overhead
+  python -m taskrobust_jax.benchmarks.training --part=components
+
+each writes notebooks/results/training_<part>_<device>.json.
+
+models: BERT-base at 128 and 512, each by "native" work (logits of the 15 % of
+  positions that are masked) and "equal" work (of all, as transformers' BERT
+  computes them), ViT-B MAE, MultiMAE; seconds a step by the wall clock.
+overhead: minimax beside the mean of the losses and `jax.grad`, K = 1, 4, 16:
+  the ratio of their time, in turn, and of the memory of their programs.
+components: what a BERT-base step is made of, each piece forwards and backwards
+  by itself, beside what limits it: arithmetic at the rate of a large product of
+  matrices, or bytes at the rate of a copy, both measured here.
+
+On a CPU batches are small and a part takes minutes; on an accelerator they fill
+it, and bfloat16 is used. `training_torch` measures PyTorch.
+"""
+
+from collections.abc import Callable
+import functools
+import statistics
+import time
+from typing import Any
+
+from absl import flags
+import jax
+import jax.numpy as jnp
+
+from taskrobust_jax import program
+from taskrobust_jax.benchmarks import measure, models
+from taskrobust_jax.benchmarks.components import pieces
+from taskrobust_jax.planning.flops import count_flops
+from taskrobust_jax.train import state, suites
+
+_PART = flags.DEFINE_enum(
+  "part", None, ["models", "overhead", "components"], "What is measured."
+)
+_OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Steps timed.", lower_bound=6)
+
+NUM_TASKS = (1, 4, 16)
+# bfloat16 FLOP/s of products of matrices, as published.
+PEAKS = {"NVIDIA H200": 989e12, "NVIDIA H100 80GB HBM3": 989e12}
+# Name: (kind, argument, all positions, rows on a CPU, on an accelerator).
+MODELS = {
+  "bert_base_128": ("base", 128, False, 8, 512),
+  "bert_base_128_all_positions": ("base", 128, True, 8, 256),
+  "bert_base_512": ("base", 512, False, 4, 128),
+  "bert_base_512_all_positions": ("base", 512, True, 4, 64),
+  "vit_b_mae": ("mae", None, False, 4, 512),
+  "vit_b_multimae": ("multimae", None, False, 4, 256),
+}
+
+
+def main() -> None:
+  """Measures a part and writes it."""
+  is_cpu = jax.default_backend() == "cpu"
+  part = {
+    "models": models_part,
+    "overhead": overhead_part,
+    "components": components_part,
+  }[_PART.value]
+  device = jax.devices()[0].device_kind
+  name = f"training_{_PART.value}_{device.replace(' ', '_').lower()}.json"
+  rows, settings = part(is_cpu, _ROUNDS.value)
+  measure.write(
+    _OUT.value or f"notebooks/results/{name}",
+    rows,
+    part=_PART.value,
+    clock="wall",
+    **settings,
+  )
+
+
+def models_part(is_cpu: bool, rounds: int) -> tuple[list[Any], dict[str, Any]]:
+  """A row for each model."""
+  ceiling = matmul_rate(is_cpu)
+  rows = []
+  print(f"matmul ceiling {ceiling / 1e12:.3f} TFLOP/s")
+  print(
+    f"{'model':<30}{'rows':>5}{'s/step':>9}{'tokens/s':>10}{'of ceiling':>11}"
+  )
+  for name, (kind, length, all_positions, on_cpu, on_others) in MODELS.items():
+    num_rows = on_cpu if is_cpu else on_others
+    work = models.workload(
+      config_for(kind, length, all_positions, is_cpu), num_rows
+    )
+    train_step, tx = models.minimax_step(work.suite)
+    _, run = models.compiled_step(train_step, tx, work)
+    seconds = seconds_of(run, rounds)
+    flops = count_flops(
+      train_step,
+      jax.eval_shape(
+        functools.partial(state.initial_state, work.init_params, tx, 0)
+      ),
+      work.batch,
+    )
+    rows.append(
+      {
+        "model": name,
+        "rows": num_rows,
+        "seconds": seconds,
+        "tokens_per_second": work.tokens / seconds,
+        "rows_per_second": num_rows / seconds,
+        "flops": flops,
+        "of_matmul_ceiling": flops / seconds / ceiling,
+        **_of_peak(flops / seconds),
+      }
+    )
+    print(
+      f"{name:<30}{num_rows:>5}{seconds:>9.3f}{work.tokens / seconds:>10.0f}"
+      f"{flops / seconds / ceiling:>11.0%}",
+      flush=True,
+    )
+  return rows, {"matmul_flops_per_second": ceiling}
+
+
+def overhead_part(
+  is_cpu: bool, rounds: int
+) -> tuple[list[Any], dict[str, Any]]:
+  """A row for each K: minimax by plain averaging."""
+  rows = []
+  num_rows, length = (16, 64) if is_cpu else (256, 128)
+  print(f"{'K':>3}{'time':>8}{'95 % interval':>18}{'memory':>9}{'s/step':>9}")
+  for num_tasks in NUM_TASKS:
+    config = config_for("base", length, False, is_cpu)
+    work = models.workload(config, num_rows, num_tasks)
+    steps = []
+    for train_step, tx in (
+      models.minimax_step(work.suite),
+      models.plain_step(work.suite),
+    ):
+      steps.append(models.compiled_step(train_step, tx, work))
+    (compiled, run), (base, run_base) = steps
+    clock = time.process_time if is_cpu else time.perf_counter
+    ratio = measure.paired_ratio(run, run_base, rounds, clock)
+    memory = _bytes(compiled) / _bytes(base)
+    rows.append({"num_tasks": num_tasks, "memory": memory, **ratio._asdict()})
+    print(
+      f"{num_tasks:>3}{ratio.median:>8.3f}   ({ratio.low:.3f}, "
+      f"{ratio.high:.3f}){memory:>9.4f}{ratio.base_seconds:>9.3f}",
+      flush=True,
+    )
+  return rows, {"rows_a_step": num_rows, "row_length": length}
+
+
+def components_part(
+  is_cpu: bool, rounds: int
+) -> tuple[list[Any], dict[str, Any]]:
+  """A row for each piece of a BERT-base step of 128."""
+  num_rows = 8 if is_cpu else 512
+  config = config_for("base", 128, False, is_cpu)
+  ceiling, copy = matmul_rate(is_cpu), copy_rate(is_cpu)
+  rows = []
+  print(f"{'piece':<12}{'ms':>10}{'limit, ms':>11}  limited by")
+  for piece in pieces(config, num_rows):
+    seconds = seconds_of(piece.run, rounds)
+    limits = {
+      "arithmetic": piece.flops / ceiling,
+      "bytes": piece.num_bytes / copy,
+    }
+    by = max(limits, key=limits.get)
+    rows.append(
+      {
+        "piece": piece.name,
+        "seconds": seconds,
+        "limit_seconds": limits[by],
+        "limited_by": by,
+        "flops": piece.flops,
+        "bytes": piece.num_bytes,
+      }
+    )
+    print(
+      f"{piece.name:<12}{1e3 * seconds:>10.2f}{1e3 * limits[by]:>11.2f}  {by}",
+      flush=True,
+    )
+  return rows, {
+    "rows_a_step": num_rows,
+    "row_length": 128,
+    "matmul_flops_per_second": ceiling,
+    "copy_bytes_per_second": copy,
+  }
+
+
+def config_for(
+  kind: str, length: int | None, all_positions: bool, is_cpu: bool
+) -> Any:
+  """A model's config for this hardware."""
+  if kind in ("mae", "multimae"):
+    config = models.vision_config(kind)
+  else:
+    config = models.bert_config(kind, length, all_positions=all_positions)
+  for section in suites.transformers(config).values():
+    section.dtype = "float32" if is_cpu else "bfloat16"
+    section.unroll = is_cpu
+  return config
+
+
+def matmul_rate(is_cpu: bool) -> float:
+  """FLOP/s of a large product of matrices, the best of ten."""
+  size = 2048 if is_cpu else 8192
+  x = jnp.ones((size, size), jnp.float32 if is_cpu else jnp.bfloat16)
+  product = jax.jit(lambda x: x @ x)
+  return 2 * size**3 / _best(lambda: product(x).block_until_ready())
+
+
+def copy_rate(is_cpu: bool) -> float:
+  """Bytes/s, read and written, of a copy; the best of ten."""
+  x = jnp.ones(2**26 if is_cpu else 2**30, jnp.float32)
+  copy = jax.jit(lambda x: x + 1)
+  return 2 * x.nbytes / _best(lambda: copy(x).block_until_ready())
+
+
+def _best(run: Callable[[], Any]) -> float:
+  run()
+  return min(_seconds(run) for _ in range(10))
+
+
+def seconds_of(run: Callable[[], Any], rounds: int) -> float:
+  """Median wall seconds, after two calls that are not counted."""
+  run(), run()
+  return statistics.median(_seconds(run) for _ in range(rounds))
+
+
+def _seconds(run):
+  began = time.perf_counter()
+  run()
+  return time.perf_counter() - began
+
+
+def _of_peak(rate: float) -> dict[str, float]:
+  """The share of the device's published peak, where it is known."""
+  peak = PEAKS.get(jax.devices()[0].device_kind)
+  return {"of_peak": rate / peak} if peak else {}
+
+
+def _bytes(compiled: Any) -> int:
+  memory = compiled.memory_analysis()
+  return (
+    memory.argument_size_in_bytes
+    + memory.temp_size_in_bytes
+    + memory.output_size_in_bytes
+    - memory.alias_size_in_bytes
+  )
+
+
+if __name__ == "__main__":
+  flags.mark_flag_as_required("part")
+  program.run(main)

@@ -1,0 +1,285 @@
+"""What a masked autoencoder's step costs: decoders, features, minimax.
+
+  python -m taskrobust_jax.benchmarks.vision [--mae_code=FOLDER] [--out=FILE]
+
+- K = 1..4 decoders beside one, for separate ("full") and shared ("light") ones,
+  at tiny/96 and, K = 1 and 4, at base/224: measured growth over the growth of
+  the FLOPs of all products (`floor`). Claim: at most 1.05. The step of the
+  public MultiMAE, which runs its decoders one by one, grew 1.24, 1.76 and 2.0
+  times at K = 2, 3, 4 (tiny, one thread, measured once, elsewhere).
+- MAE with a tiny encoder at 96 and 224 pixels, 8 rows a step, beside
+  facebookresearch's MaskedAutoencoderViT in PyTorch. Claim: at most 0.9. FOLDER
+  holds its models_mae.py; torch and timm must be importable. Without: left out.
+- HOG and edges as a share of a base step. Claim: at most 3 %.
+- The minimax step beside plain averaging, six tasks. Claim: at most 1.02.
+
+Float32, one thread, CPU time. It takes about four minutes.
+"""
+
+from collections.abc import Callable, Sequence
+import types
+from typing import Any
+
+from absl import flags
+import numpy as np
+
+from taskrobust_jax import program
+from taskrobust_jax.benchmarks import measure
+
+_OUT = flags.DEFINE_string(
+  "out", "notebooks/results/vision.json", "Where the JSON goes."
+)
+_MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
+
+OUTPUTS = ("rgb", "depth", "semseg", "normals")
+ALL = ("rgb", "hog", "edges", "depth", "normals", "semseg")
+NUM_ROWS_OF_MAE = 8
+NUM_CLASSES = 133  # COCO's, as in MultiMAE.
+PUBLIC_GROWTH = {2: 1.24, 3: 1.76, 4: 2.0}
+# name: size, pixels, rows, visible patches of three modalities, Ks, rounds.
+CASES = {
+  "tiny/96": ("tiny", 96, 8, 18, (1, 2, 3, 4), 11),
+  "base/224": ("base", 224, 2, 98, (1, 4), 5),
+}
+
+
+def main() -> None:
+  """Prints and writes all rows."""
+  measure.use_one_thread()
+  rows = []
+  print("case      decoders  K   floor    time   time / floor   one step")
+  for case in CASES:
+    for row in decoders(case):
+      rows.append(row)
+      print(
+        f"{case:<9} {row['decoders']:<8} {row['num_tasks']:>2}"
+        f"  {row['floor']:6.3f}  {row['time']:6.3f}  {row['ratio']:10.3f}"
+        f"  {1e3 * row['seconds']:10.1f} ms",
+        flush=True,
+      )
+  base_seconds = rows[-1]["base_seconds"]
+  row = features(base_seconds)
+  rows.append(row)
+  print(f"HOG and edges: {row['share']:.2%} of a base step", flush=True)
+  row = {"case": "minimax / averaging, tiny/96, K = 6", **overhead()}
+  rows.append(row)
+  print(
+    f"minimax / averaging, K = 6: {row['median']:.3f} ({row['low']:.3f}, "
+    f"{row['high']:.3f}), FLOPs {row['flops']:.6f}",
+    flush=True,
+  )
+  if _MAE_CODE.value:
+    for pixels, rounds in ((96, 21), (224, 7)):
+      row = public_mae(_MAE_CODE.value, pixels, rounds)
+      rows.append(row)
+      print(
+        f"{row['case']}: {row['median']:.3f} ({row['low']:.3f}, "
+        f"{row['high']:.3f}), {NUM_ROWS_OF_MAE / row['seconds']:.0f} images/s",
+        flush=True,
+      )
+  else:
+    print("the public MAE left out: no --mae_code")
+  measure.write(_OUT.value, rows, public_growth=PUBLIC_GROWTH, threads=1)
+
+
+def problem(
+  size: str,
+  pixels: int,
+  num_rows: int,
+  num_visible: int,
+  inputs: Sequence[str] = ("rgb", "depth", "semseg"),
+  outputs: Sequence[str] = OUTPUTS,
+  **changes: Any,
+):
+  """(config, `models.Workload`) of random pictures.
+
+  Args:
+    size: A key of `models.multimae.SIZES`.
+    pixels: Of a picture's side.
+    num_rows: B.
+    num_visible: V.
+    inputs: Modalities that are shown.
+    outputs: Modalities that are recovered.
+    **changes: Of the config's section `model`.
+  """
+  from taskrobust_jax import configuring
+  from taskrobust_jax.benchmarks import models
+  from taskrobust_jax.train import suites
+
+  config = configuring.masked_autoencoder(
+    f"outputs={tuple(outputs)}",
+    size=size,
+    strategy="mirror_ascent",
+    arguments={},
+    inputs=tuple(inputs),
+    outputs=tuple(outputs),
+  )
+  config.tasks.num_visible = num_visible
+  for part in (config.model.encoder, config.model.decoder):
+    part.dtype = "float32"
+    part.unroll = size == "tiny"  # Base takes long to compile.
+  config.model.update(changes)
+  info = types.SimpleNamespace(
+    height=pixels,
+    width=pixels,
+    modalities=("rgb", "depth", "normals", "semseg"),
+    class_names=("",) * NUM_CLASSES,
+  )
+  init_params, suite = suites.make_suite(config, info)
+  random = np.random.default_rng(0)
+  shape = (num_rows, pixels, pixels)
+  batch = {
+    "rgb": random.integers(0, 256, (*shape, 3)).astype(np.uint8),
+    "depth": random.uniform(1, 9, shape).astype(np.float32),
+    "normals": random.normal(size=(*shape, 3)).astype(np.float32),
+    "semseg": random.integers(0, NUM_CLASSES, shape).astype(np.int32),
+  }
+  batch |= {f"has_{name}": np.ones(num_rows, bool) for name in batch}
+  return config, models.Workload(
+    init_params,
+    suite,
+    models.on_devices(batch),
+    num_rows * (1 + num_visible),
+    suite.num_patches,
+  )
+
+
+def floor(config, suite) -> float:
+  """FLOPs of the products that an example needs, forward and backward.
+
+  A product of [T, A] and [A, B] takes 2 T A B forward and twice that backward;
+  the embeddings, whose input needs no gradient, once.
+  """
+  encoder, decoder = config.model.encoder, config.model.decoder
+  values = lambda name: suite.modalities[name].num_values(suite.patch)
+  num_patches, num_visible = suite.num_patches, suite.num_visible
+  width, inner = encoder.width, decoder.width
+
+  def stack(part, length):
+    per_token = 4 * part.width**2 + 2 * part.width * part.mlp_width
+    attention = 2 * length**2 * part.width
+    return 2 * part.num_layers * (length * per_token + attention)
+
+  embed = 2 * num_visible * width * sum(map(values, suite.inputs))
+  context = num_visible + 1
+  decode = 2 * context * width * inner + stack(decoder, num_patches)
+  if config.model.has_cross_attention:
+    own = 2 * inner**2 + 2 * inner * decoder.mlp_width
+    decode += 2 * (num_patches * own + context * 2 * inner**2)
+    decode += 4 * num_patches * context * inner
+  heads = 2 * num_patches * inner * sum(map(values, suite.task_names))
+  num_decoders = 1 if config.model.shares_decoder else len(suite.task_names)
+  rest = stack(encoder, context) + num_decoders * decode + heads
+  return 2 * embed + 3 * rest
+
+
+def step_of(work) -> Callable[[], None]:
+  """A function that runs one minimax step of a `models.Workload`."""
+  from taskrobust_jax.benchmarks import models
+
+  return models.compiled_step(*models.minimax_step(work.suite), work)[1]
+
+
+def decoders(case: str) -> list[dict[str, Any]]:
+  """Growth of the step with the number of decoders, and of its floor."""
+  size, pixels, num_rows, num_visible, numbers, rounds = CASES[case]
+  named, floors = {}, {}
+  for shares_decoder in (False, True):
+    for num_tasks in numbers:
+      if num_tasks == 1 and shares_decoder:
+        continue  # It is the full one.
+      config, work = problem(
+        size,
+        pixels,
+        num_rows,
+        num_visible,
+        outputs=OUTPUTS[:num_tasks],
+        shares_decoder=shares_decoder,
+      )
+      name = ("light" if shares_decoder else "full", num_tasks)
+      named[name] = step_of(work)
+      floors[name] = floor(config, work.suite)
+  warmup = 3 if size == "tiny" else 1
+  seconds = measure.interleaved(list(named.values()), rounds, warmup)
+  growth = np.median(seconds / seconds[:, :1], axis=0)
+  return [
+    {
+      "case": case,
+      "decoders": name[0],
+      "num_tasks": name[1],
+      "floor": floors[name] / floors["full", 1],
+      "time": float(growth[i]),
+      "ratio": float(growth[i] * floors["full", 1] / floors[name]),
+      "seconds": float(np.median(seconds[:, i])),
+      "base_seconds": float(np.median(seconds[:, 0])),
+      "gflops_a_second": num_rows
+      * floors[name]
+      / np.median(seconds[:, i])
+      / 1e9,
+    }
+    for i, name in enumerate(named)
+  ]
+
+
+def features(base_seconds: float) -> dict[str, Any]:
+  """HOG and edges of the pictures of a base step, as a share of it."""
+  import jax
+
+  from taskrobust_jax.tasks import image_features
+
+  _, pixels, num_rows, *_ = CASES["base/224"]
+  shape = (num_rows, pixels, pixels, 3)
+  images = np.random.default_rng(0).random(shape, np.float32)
+  both = jax.jit(lambda x: (image_features.hog(x), image_features.edges(x)))
+  run = lambda: jax.block_until_ready(both(images))
+  seconds = float(np.median(measure.interleaved([run], 21)))
+  return {
+    "case": "HOG and edges / base step",
+    "seconds": seconds,
+    "base_seconds": base_seconds,
+    "share": seconds / base_seconds,
+  }
+
+
+def overhead() -> dict[str, Any]:
+  """Ratios minimax / plain averaging with all six modalities."""
+  from taskrobust_jax.benchmarks import minimax_overhead
+
+  _, work = problem("tiny", 96, 8, 12, inputs=("rgb",), outputs=ALL)
+  return minimax_overhead.compare_steps(work, rounds=21)
+
+
+def public_mae(folder: str, pixels: int, rounds: int) -> dict[str, Any]:
+  """Our step over that of the public MAE, with tiny encoder and decoder."""
+  from taskrobust_jax.benchmarks import vision_torch
+
+  num_visible = (pixels // 16) ** 2 // 4
+  _, work = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
+  theirs = vision_torch.step_of(folder, pixels, NUM_ROWS_OF_MAE)
+  ratio = measure.paired_ratio(step_of(work), theirs, rounds)
+  return {"case": f"ours / public MAE, tiny/{pixels}", **ratio._asdict()}
+
+
+def mae_problem(
+  pixels: int,
+  num_rows: int,
+  num_visible: int,
+  encoder_layers: int = 12,
+  decoder_layers: int = 4,
+):
+  """`problem` of a plain MAE, as `vision_torch` makes it of the public one."""
+  return problem(
+    *("tiny", pixels, num_rows, num_visible, ("rgb",), ("rgb",)),
+    has_cross_attention=False,
+    encoder={"num_layers": encoder_layers},
+    decoder={
+      "num_layers": decoder_layers,
+      "width": 192,
+      "num_heads": 3,
+      "mlp_width": 768,
+    },
+  )
+
+
+if __name__ == "__main__":
+  program.run(main)

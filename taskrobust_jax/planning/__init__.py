@@ -1,0 +1,1 @@
+"""What a step costs on chips that one does not have."""

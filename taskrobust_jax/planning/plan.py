@@ -1,0 +1,314 @@
+"""A config's train step, compiled for chips that are not there."""
+
+from collections.abc import Mapping
+import math
+import re
+import time
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+from ml_collections import ConfigDict
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.planning.chips import Topology
+from taskrobust_jax.planning.collectives import (
+  Collective,
+  find_collectives,
+  sent_bytes,
+)
+from taskrobust_jax.planning.flops import count_flops
+from taskrobust_jax.planning.without_data import dataset_of
+from taskrobust_jax.train import suites
+from taskrobust_jax.train.build import Experiment, build
+from taskrobust_jax.train.sharding import num_row_shards
+
+
+class DoesNotFit(InputError):
+  """A program needs more memory than a chip has.
+
+  Attributes:
+    wanted: Bytes that the compiler wants on a chip.
+    capacity: Bytes that it may take.
+  """
+
+  def __init__(self, message: str, wanted: float, capacity: float):
+    super().__init__(message)
+    self.wanted, self.capacity = wanted, capacity
+
+
+class Plan(NamedTuple):
+  """What the compiler says of a step, and what follows; a chip and step.
+
+  Attributes:
+    topology: Such as "v5e:16x16".
+    num_slices: How many of them.
+    num_chips: In all.
+    mesh: Axis -> size.
+    batch_size: B, over all chips.
+    num_tasks: K.
+    num_params: In all.
+    compile_seconds: On this machine.
+    arguments: Bytes of the state and the batch.
+    temporaries: Bytes.
+    output: Bytes, without those that take over an argument's memory.
+    memory: Bytes of the chip.
+    flops: Of products of matrices, what is computed again included.
+    collectives: What is sent.
+    least_sent: Axis -> bytes that a chip must send at least.
+    seconds: Roofline times, an estimate: "arithmetic", "memory" (arguments,
+      output and temporaries once each way), "links", "network"; each at the
+      chip's peak.
+  """
+
+  topology: str
+  num_slices: int
+  num_chips: int
+  mesh: dict[str, int]
+  batch_size: int
+  num_tasks: int
+  num_params: int
+  compile_seconds: float
+  arguments: int
+  temporaries: int
+  output: int
+  memory: float
+  flops: float
+  collectives: list[Collective]
+  least_sent: dict[str, float]
+  seconds: dict[str, float]
+
+  @property
+  def bytes_in_all(self) -> int:
+    return self.arguments + self.temporaries + self.output
+
+
+def make_plan(config: ConfigDict, topology: Topology) -> Plan:
+  """Compiles the train step of a config; nothing of a dataset is read.
+
+  Args:
+    config: As for `pretrain`.
+    topology: From `chips.topology`.
+
+  Raises:
+    InputError: If the config is not legal, on these devices or at all.
+    DoesNotFit: If the program needs more memory than a chip has.
+  """
+  if "held_out" in str(config.minimax.get("signal", "")).split("+"):
+    raise InputError(
+      "signal held_out reads held-out rows into the program; plan without it"
+    )
+  dataset = dataset_of(config)
+  experiment = build(config, dataset, devices=topology.devices)
+  batch = jax.eval_shape(
+    lambda row: {
+      name: jax.numpy.zeros((config.batch_size, *x.shape[1:]), x.dtype)
+      for name, x in row.items()
+    },
+    dataset.split("train").read([0]),
+  )
+  began = time.monotonic()
+  compiled = _compile(experiment, batch, topology)
+  seconds = time.monotonic() - began
+
+  memory = compiled.memory_analysis()
+  mesh, chip = experiment.mesh, topology.chip
+  found = find_collectives(compiled.as_text(), mesh.shape)
+  flops = (
+    count_flops(experiment.train_step, experiment.state_shapes, batch)
+    / mesh.size
+  )
+  output = memory.output_size_in_bytes - memory.alias_size_in_bytes
+  params = experiment.state_shapes.params
+  moved = (
+    memory.argument_size_in_bytes
+    + memory.output_size_in_bytes
+    + 2 * memory.temp_size_in_bytes
+  )
+  times = {
+    "arithmetic": flops / chip.flops,
+    "memory": moved / chip.memory_bandwidth,
+    "links": sum(row.sent for row in found) / chip.link_bandwidth,
+  }
+  if topology.num_slices > 1 and chip.network_bandwidth:
+    times["network"] = (
+      _least_between_slices(params, mesh, topology.num_slices)
+      / chip.network_bandwidth
+    )
+  return Plan(
+    topology=topology.name,
+    num_slices=topology.num_slices,
+    num_chips=mesh.size,
+    mesh=dict(mesh.shape),
+    batch_size=config.batch_size,
+    num_tasks=len(experiment.task_names),
+    num_params=sum(x.size for x in jax.tree.leaves(params)),
+    compile_seconds=seconds,
+    arguments=memory.argument_size_in_bytes,
+    temporaries=memory.temp_size_in_bytes,
+    output=output,
+    memory=chip.memory,
+    flops=flops,
+    collectives=found,
+    least_sent=least_sent(config, experiment),
+    seconds=times,
+  )
+
+
+def _compile(experiment: Experiment, batch: Any, topology: Topology) -> Any:
+  """The compiled train step."""
+  lowered = experiment.train_step.lower(experiment.state_shapes, batch)
+  try:
+    return lowered.compile()
+  except jax.errors.JaxRuntimeError as error:
+    match = re.search(
+      r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm", str(error)
+    )
+    if "RESOURCE_EXHAUSTED" not in str(error) or not match:
+      raise
+    wanted, capacity = (
+      float(match[i]) * 2 ** (10 * ("KMGT".index(match[i + 1]) + 1))
+      for i in (1, 3)
+    )
+    raise DoesNotFit(
+      f"batch_size {experiment.batch_size:,} does not fit on {topology.name}: "
+      f"the program wants {wanted / 2**30:.2f} GiB of a chip's "
+      f"{capacity / 2**30:.2f}. Take --fit for the largest batch, "
+      "compute.accumulation, model.remat, or more mesh.fsdp",
+      wanted,
+      capacity,
+    ) from error
+
+
+def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:
+  """Bytes that a chip must send in a step, whatever the program.
+
+  data and fsdp: the gradient of every param, in float32, is reduced over all
+    chips that hold other rows; where fsdp splits a param, that is gathered in
+    the compute dtype for the forward and again for the backward pass.
+  tensor: what the two sublayers of a layer add is reduced, forwards and
+    backwards, in the compute dtype.
+  minimax: K losses and counts are reduced over all rows.
+
+  Args:
+    config: `model` is read.
+    experiment: Built from it.
+
+  Returns:
+    "data+fsdp", "tensor", "minimax" -> bytes.
+  """
+  mesh = experiment.mesh
+  num_shards = num_row_shards(mesh)
+  sections = suites.transformers(config)
+  width_of = {"bfloat16": 2, "float32": 4}
+  itemsize = max(width_of[section.dtype] for section in sections.values())
+  rows = 0.0
+  for leaf, sharding in zip(
+    jax.tree.leaves(experiment.state_shapes.params),
+    jax.tree.leaves(experiment.state_sharding.params),
+    strict=True,
+  ):
+    spec = sharding.spec
+    size = leaf.size / (mesh.shape["tensor"] if "tensor" in spec else 1)
+    if "fsdp" in spec:
+      fsdp = mesh.shape["fsdp"]
+      rows += sent_bytes("reduce-scatter", 4 * size, fsdp)
+      rows += sent_bytes("all-reduce", 4 * size / fsdp, mesh.shape["data"])
+      rows += 2 * sent_bytes("all-gather", itemsize * size, fsdp)
+    else:
+      rows += sent_bytes("all-reduce", 4 * size, num_shards)
+  batch_rows = experiment.batch_size / num_shards
+  activations = sum(
+    4 * section.num_layers * batch_rows * tokens * section.width * itemsize
+    for section, tokens in zip(
+      sections.values(), _tokens_a_row(config, experiment), strict=True
+    )
+  )
+  num_tasks = len(experiment.task_names)
+  return {
+    "data+fsdp": rows,
+    "tensor": sent_bytes("all-reduce", activations, mesh.shape["tensor"]),
+    "minimax": sent_bytes("all-reduce", 8.0 * num_tasks, num_shards),
+  }
+
+
+def _tokens_a_row(config, experiment) -> tuple[int, ...]:
+  """Tokens of a row in each of `suites.transformers`."""
+  if config.tasks.kind == "masked_language":
+    return (config.data.row_length,)
+  num_decoders = (
+    1 if config.model.shares_decoder else len(experiment.task_names)
+  )
+  patches = experiment.suite.num_patches
+  return 1 + config.tasks.num_visible, num_decoders * patches
+
+
+def _least_between_slices(params: Any, mesh: Mesh, num_slices: int) -> float:
+  """Bytes of gradients that a chip must send to other slices."""
+  size = 4 * sum(x.size for x in jax.tree.leaves(params))
+  return sent_bytes("all-reduce", size / (mesh.size / num_slices), num_slices)
+
+
+def largest_batch(config: ConfigDict, topology: Topology, report=print) -> Plan:
+  """Finds the largest batch that fits; `config.batch_size` is where it begins.
+
+  Memory is nearly a linear function of the batch, which tells where to look;
+  the answer is a program that compiled, while the next larger legal batch did
+  not.
+
+  Args:
+    config: As for `make_plan`.
+    topology: From `chips.topology`.
+    report: Is told of every try.
+
+  Returns:
+    The plan of the largest one.
+
+  Raises:
+    InputError: If not even one unit (tasks x data x fsdp x microbatches) fits.
+  """
+  config = config.copy_and_resolve_references()
+  unit = build(config, dataset_of(config), devices=topology.devices).batch_unit
+  seen, best, too_large = {}, None, math.inf
+  number = max(1, config.batch_size // unit)
+  while number < too_large:
+    config.batch_size = number * unit
+    try:
+      best = make_plan(config, topology)
+      seen[number], capacity = best.bytes_in_all, best.memory
+      report(f"batch {number * unit:,} fits: {_gib(seen[number])}")
+    except DoesNotFit as error:
+      too_large = min(too_large, number)
+      seen[number], capacity = error.wanted, error.capacity
+      report(f"batch {number * unit:,} does not: {_gib(seen[number])}")
+    smallest = best.batch_size // unit if best else 0
+    if too_large - smallest == 1:
+      break
+    number = _next(seen, capacity, smallest, too_large)
+  if best is None:
+    raise InputError(
+      f"not even a batch of {unit} rows fits on {topology.name}: it wants "
+      f"{_gib(seen[1])} of {_gib(capacity)}; take model.remat or more "
+      "mesh.fsdp"
+    )
+  return best
+
+
+def _next(
+  seen: Mapping[int, float], capacity: float, fits: int, too_large: float
+) -> int:
+  """A number between one that fits and one that does not."""
+  low, high = fits + 1, min(too_large - 1, 8 * max(fits, 1))
+  guess = 2 * fits if too_large == math.inf else (fits + too_large) // 2
+  if len(seen) > 1:
+    (n1, b1), (n2, b2) = sorted(seen.items(), key=lambda x: abs(x[0] - guess))[
+      :2
+    ]
+    slope = (b2 - b1) / (n2 - n1)
+    if slope > 0:
+      guess = math.floor(n1 + (capacity - b1) / slope)
+  return int(min(max(guess, low), high))
+
+
+def _gib(num_bytes: float) -> str:
+  return f"{num_bytes / 2**30:.2f} GiB"

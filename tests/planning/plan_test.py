@@ -1,0 +1,179 @@
+"""Whole steps by the real TPU compiler, for chips that are not here."""
+
+import functools
+import importlib.util
+
+import pytest
+
+from configs import multimae_smoke, pos_bert_base_pod
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.models.bert import SIZES
+from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
+from taskrobust_jax.planning import plan as planning
+from taskrobust_jax.planning.chips import CHIPS, Topology, topology
+from taskrobust_jax.planning.tables import as_json, as_text
+
+needs_libtpu = pytest.mark.skipif(
+  importlib.util.find_spec("libtpu") is None,
+  reason="needs the TPU compiler: pip install 'taskrobust_jax[tpu]'",
+)
+
+
+def bert(size="base", text="", batch_size=4096, **mesh):
+  """The pod's config, of another size."""
+  config = pos_bert_base_pod.get_config(text)
+  config.model.num_layers, config.model.width, config.model.num_heads = SIZES[
+    size
+  ]
+  config.model.mlp_width = 4 * config.model.width
+  config.batch_size = batch_size
+  config.mesh.update(mesh)
+  return config
+
+
+def vit_large(batch_size=256):
+  """MultiMAE's published shape at ViT-L: 224 px, six tasks."""
+  config = multimae_smoke.get_config()
+  config.data.image_size = 224
+  config.tasks.num_visible = 98
+  config.batch_size = batch_size
+  encoder = config.model.encoder
+  encoder.num_layers, encoder.width, encoder.num_heads = VIT_SIZES["large"]
+  encoder.mlp_width = 4 * encoder.width
+  for part in (encoder, config.model.decoder):
+    part.dtype, part.unroll, part.remat = "bfloat16", False, True
+  decoder = config.model.decoder
+  decoder.num_layers, decoder.width, decoder.num_heads = 2, 256, 8
+  decoder.mlp_width = 1024
+  return config
+
+
+@functools.cache
+def base_on_16():
+  chips = topology("v5e:4x4")
+  return planning.make_plan(bert(batch_size=1024), chips)
+
+
+def kinds_and_axes(plan):
+  return {(row.kind, row.axes) for row in plan.collectives}
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_bert_base_needs_all_reduce_alone():
+  plan = base_on_16()
+  assert kinds_and_axes(plan) == {("all-reduce", "data")}
+  assert plan.num_chips == 16
+  assert 0 < plan.bytes_in_all < plan.memory
+  # Params and Adam's two moments.
+  assert plan.arguments > 12 * plan.num_params
+  sent = sum(row.sent for row in plan.collectives)
+  least = plan.least_sent["data+fsdp"] + plan.least_sent["minimax"]
+  assert 0.99 < sent / least < 1.2
+  text = as_text(plan)
+  assert "v5e:4x4: 16 chips, mesh data 16 x fsdp 1 x tensor 1" in text
+  assert as_json(plan)["num_tasks"] == 4
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_minimax_sends_nothing_more_than_averaging():
+  plain = planning.make_plan(
+    bert(text="strategy=uniform", batch_size=1024), topology("v5e:4x4")
+  )
+  # The losses and counts of averaging are logged, and so are summed too.
+  assert base_on_16().collectives == plain.collectives
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_bert_large_on_a_whole_pod():
+  plan = planning.make_plan(bert("large"), topology("v5e:16x16"))
+  assert kinds_and_axes(plan) == {("all-reduce", "data")}
+  assert plan.bytes_in_all < plan.memory
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_two_slices_share_the_data_axis():
+  plan = planning.make_plan(bert(batch_size=2048), topology("v5e:4x4", 2))
+  assert plan.num_chips == 32
+  assert plan.mesh["data"] == 32
+  assert plan.seconds["network"] > 0
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_a_large_masked_autoencoder_on_v4():
+  plan = planning.make_plan(vit_large(), topology("v4:2x2x4"))
+  assert kinds_and_axes(plan) == {("all-reduce", "data")}
+  assert plan.num_tasks == 6
+  assert plan.bytes_in_all < plan.memory
+
+
+@needs_libtpu
+@pytest.mark.ci
+def test_what_does_not_fit_says_the_bytes():
+  config = bert(batch_size=4096)
+  config.model.remat = False
+  with pytest.raises(planning.DoesNotFit) as caught:
+    planning.make_plan(config, topology("v5e:4x4"))
+  assert caught.value.wanted > caught.value.capacity > 15 * 2**30
+  assert "batch_size 4,096 does not fit on v5e:4x4: the program wants" in str(
+    caught.value
+  )
+
+
+def stand_in(num_rows, seen):
+  """A `make_plan` whose programs take 1 GiB, and 2 a unit of rows."""
+
+  def make_plan(config, chips):
+    seen.append(config.batch_size)
+    wanted = 2**30 * (1 + 2 * config.batch_size / num_rows)
+    if wanted > chips.chip.memory:
+      raise planning.DoesNotFit("", wanted, chips.chip.memory)
+    empty = dict.fromkeys(planning.Plan._fields, 0)
+    return planning.Plan(**empty)._replace(
+      batch_size=config.batch_size, temporaries=wanted, memory=chips.chip.memory
+    )
+
+  return make_plan
+
+
+@pytest.mark.parametrize("first", [32, 64, 1024])
+def test_fit_finds_the_largest_batch(monkeypatch, first):
+  import jax
+
+  seen = []
+  monkeypatch.setattr(planning, "make_plan", stand_in(32, seen))
+  chips = Topology("v5e:2x4", 1, CHIPS["v5e"], jax.devices())
+  found = planning.largest_batch(
+    bert("tiny", batch_size=first), chips, report=lambda line: None
+  )
+  assert found.batch_size == 7 * 32
+  assert len(seen) == len(set(seen)) <= 6
+  monkeypatch.setattr(planning, "make_plan", stand_in(0.1, []))
+  with pytest.raises(InputError, match="not even a batch of 32 rows fits"):
+    planning.largest_batch(
+      bert("tiny", batch_size=first), chips, report=lambda line: None
+    )
+
+
+@pytest.mark.parametrize("name", ["v5e", "v9:2x2", "v5e:16", "v5e:axb", ""])
+def test_unknown_chips_are_named(name):
+  with pytest.raises(InputError, match="--topology must be CHIP:SHAPE"):
+    topology(name)
+
+
+@pytest.mark.skipif(
+  importlib.util.find_spec("libtpu") is not None, reason="libtpu is here"
+)
+def test_without_the_compiler_it_is_said():
+  with pytest.raises(InputError, match=r"pip install 'taskrobust_jax\[tpu\]'"):
+    topology("v5e:2x2")
+
+
+def test_a_signal_that_reads_rows_cannot_be_planned():
+  config = bert("tiny", "signal=held_out,held_out_every=5")
+  with pytest.raises(InputError, match="plan without it"):
+    planning.make_plan(config, Topology("v5e:2x2", 1, CHIPS["v5e"], ()))
