@@ -122,6 +122,7 @@ def test_a_folder_that_only_one_may_use_stops_all(whole, tmp_path):
   assert f"error: process 0 of 2 stopped: {line}" in results[1][2]
 
 
+@pytest.mark.ci
 def test_a_pod_is_killed_preempted_and_ends_as_one_process(whole, tmp_path):
   workdir = tmp_path / "run"
   flags = programs.run_flags(whole.folder, workdir)

@@ -94,7 +94,10 @@ CASES = [
   ({"modle.width": 3}, 'Did you mean "model"'),
   ({"num_steps": "many"}, "num_steps=many"),
   ({"seed": -1}, "seed must be a whole number >= 0, got -1"),
-  ({"batch_size": 30}, "4 tasks x 1 devices = 4, got 30; the nearest is 28 or"),
+  (
+    {"batch_size": 30},
+    "4 tasks x data 1 x fsdp 1 = 4, got 30; the nearest is 28 or",
+  ),
   ({"minimax.strategy": "uniform"}, "--config=FILE:strategy=uniform"),
   ({"minimax.step_size": -0.1}, "step_size must be in [0, inf), got -0.1"),
   ({"minimax.step_size": "nan"}, "step_size must be in [0, inf), got nan"),

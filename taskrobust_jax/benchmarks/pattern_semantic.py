@@ -26,10 +26,6 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results", "Folder of the JSON and the picture."
-)
-
 SEEDS = (0, 1, 2)
 SCENES_OF_PROBE = 1024  # Of the training scenes, at most.
 ROWS_AT_ONCE = 128
@@ -39,7 +35,7 @@ UNTRAINED = "untrained"
 ALONE = ("pattern alone", "semantic alone")
 
 
-def main() -> None:
+def main(out: str) -> None:
   """Prints a row for each run; writes them all, with a picture."""
   measure.use_one_thread()
   began, rows, references = time.process_time(), [], {}
@@ -58,14 +54,14 @@ def main() -> None:
     if case in ALONE:
       references |= rows[-1]["train_losses"]
   measure.write(
-    os.path.join(_OUT.value, "pattern_semantic.json"),
+    os.path.join(out, "pattern_semantic.json"),
     rows,
     scenes_of_probe=SCENES_OF_PROBE,
     ridge=RIDGE,
     steps=config_of("").num_steps,
     cpu_seconds=round(time.process_time() - began),
   )
-  path = os.path.join(_OUT.value, "pattern_semantic.png")
+  path = os.path.join(out, "pattern_semantic.png")
   draw(rows, path)
   print(f"wrote {path}")
 
@@ -304,4 +300,7 @@ def draw(rows: list[dict[str, Any]], path: str) -> None:
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results", "Folder of the JSON and the picture."
+  )
+  program.run(lambda: main(_OUT.value))

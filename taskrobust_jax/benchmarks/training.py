@@ -35,12 +35,6 @@ from taskrobust_jax.benchmarks.components import pieces
 from taskrobust_jax.planning.flops import count_flops
 from taskrobust_jax.train import state, suites
 
-_PART = flags.DEFINE_enum(
-  "part", None, ["models", "overhead", "components"], "What is measured."
-)
-_OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "Steps timed.", lower_bound=6)
-
 NUM_TASKS = (1, 4, 16)
 # bfloat16 FLOP/s of products of matrices, as published.
 PEAKS = {"NVIDIA H200": 989e12, "NVIDIA H100 80GB HBM3": 989e12}
@@ -55,21 +49,21 @@ MODELS = {
 }
 
 
-def main() -> None:
+def main(part_name: str, out: str | None, rounds: int) -> None:
   """Measures a part and writes it."""
   is_cpu = jax.default_backend() == "cpu"
   part = {
     "models": models_part,
     "overhead": overhead_part,
     "components": components_part,
-  }[_PART.value]
+  }[part_name]
   device = jax.devices()[0].device_kind
-  name = f"training_{_PART.value}_{device.replace(' ', '_').lower()}.json"
-  rows, settings = part(is_cpu, _ROUNDS.value)
+  name = f"training_{part_name}_{device.replace(' ', '_').lower()}.json"
+  rows, settings = part(is_cpu, rounds)
   measure.write(
-    _OUT.value or f"notebooks/results/{name}",
+    out or f"notebooks/results/{name}",
     rows,
-    part=_PART.value,
+    part=part_name,
     clock="wall",
     **settings,
   )
@@ -248,5 +242,10 @@ def _bytes(compiled: Any) -> int:
 
 
 if __name__ == "__main__":
+  _PART = flags.DEFINE_enum(
+    "part", None, ["models", "overhead", "components"], "What is measured."
+  )
+  _OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
+  _ROUNDS = flags.DEFINE_integer("rounds", 7, "Steps timed.", lower_bound=6)
   flags.mark_flag_as_required("part")
-  program.run(main)
+  program.run(lambda: main(_PART.value, _OUT.value, _ROUNDS.value))

@@ -26,11 +26,6 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
-_OUT = flags.DEFINE_string(
-  "out", "notebooks/results/vision.json", "Where the JSON goes."
-)
-_MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
-
 OUTPUTS = ("rgb", "depth", "semseg", "normals")
 ALL = ("rgb", "hog", "edges", "depth", "normals", "semseg")
 NUM_ROWS_OF_MAE = 8
@@ -43,7 +38,7 @@ CASES = {
 }
 
 
-def main() -> None:
+def main(out: str, mae_code: str | None) -> None:
   """Prints and writes all rows."""
   measure.use_one_thread()
   rows = []
@@ -68,9 +63,9 @@ def main() -> None:
     f"{row['high']:.3f}), FLOPs {row['flops']:.6f}",
     flush=True,
   )
-  if _MAE_CODE.value:
+  if mae_code:
     for pixels, rounds in ((96, 21), (224, 7)):
-      row = public_mae(_MAE_CODE.value, pixels, rounds)
+      row = public_mae(mae_code, pixels, rounds)
       rows.append(row)
       print(
         f"{row['case']}: {row['median']:.3f} ({row['low']:.3f}, "
@@ -79,7 +74,7 @@ def main() -> None:
       )
   else:
     print("the public MAE left out: no --mae_code")
-  measure.write(_OUT.value, rows, public_growth=PUBLIC_GROWTH, threads=1)
+  measure.write(out, rows, public_growth=PUBLIC_GROWTH, threads=1)
 
 
 def problem(
@@ -282,4 +277,8 @@ def mae_problem(
 
 
 if __name__ == "__main__":
-  program.run(main)
+  _OUT = flags.DEFINE_string(
+    "out", "notebooks/results/vision.json", "Where the JSON goes."
+  )
+  _MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
+  program.run(lambda: main(_OUT.value, _MAE_CODE.value))

@@ -158,9 +158,12 @@ class Layer(nnx.Module):
 
   def _add(self, function, norm, x, key, drop_path_rate):
     shown = norm(x).astype(self.dtype) if self.pre_norm else x
+    path_key = None
+    if drop_path_rate is not None:
+      key, path_key = split_key(key, 2)
     added = drop(self.dropout, function(shown), key)
-    if key is not None and drop_path_rate is not None:
-      added = drop_path(added, drop_path_rate, split_key(key, 2)[1])
+    if path_key is not None:
+      added = drop_path(added, drop_path_rate, path_key)
     return x + added if self.pre_norm else norm(x + added).astype(self.dtype)
 
 
@@ -240,9 +243,10 @@ def split_key(key: jax.Array | None, count: int) -> Any:
 def drop_path(x: jax.Array, rate: jax.Array, key: jax.Array) -> jax.Array:
   """Stochastic depth (Huang et al., 2016): drops whole rows of [B, L, D].
 
-  The others are scaled so that the mean stays. A key for each row, or one.
+  The others are scaled so that the mean stays. The key is one, or each row's.
   """
   if key.ndim:
-    return jax.vmap(lambda x, key: drop_path(x[None], rate, key)[0])(x, key)
-  is_kept = jax.random.bernoulli(key, 1 - rate, (len(x), 1, 1))
-  return jnp.where(is_kept, x / (1 - rate).astype(x.dtype), 0)
+    is_kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate))(key)
+  else:
+    is_kept = jax.random.bernoulli(key, 1 - rate, (len(x),))
+  return jnp.where(is_kept[:, None, None], x / (1 - rate).astype(x.dtype), 0)

@@ -86,7 +86,7 @@ def load(place: str | pathlib.Path) -> Loaded:
       f"{text} names a step, which only a run's checkpoints have"
     )
   model = model_of(weights.read_model(folder))
-  tokenizer = _tokenizer(folder, model) if model.kind == "bert" else None
+  tokenizer = _tokenizer(folder, model)
   manifest = read_manifest(folder) if is_run else None
   info = _info(folder, manifest)
   if is_random:

@@ -2,10 +2,10 @@
 
 Names are those of Hugging Face's ViTMAEForPreTraining, or of the authors' code
 (He et al., facebookresearch/mae), which differ by name alone. Theirs see
-pictures less ImageNet's mean and over its deviation; ours see values in [-1,
-1] (`tasks/modalities.py`), so that change is part of the patch embedding here.
-What theirs adds to fixed positions is ours's modality embedding and query, what
-theirs adds to the class token's is ours's global token.
+pictures less ImageNet's mean and over its deviation; ours see values in
+[-1, 1] (`tasks/modalities.py`), so that change is part of the patch embedding
+here. What theirs adds to fixed positions is ours's modality embedding and
+query, what theirs adds to the class token's is ours's global token.
 """
 
 from collections.abc import Mapping

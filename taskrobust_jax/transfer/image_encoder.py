@@ -60,6 +60,10 @@ def make_encoder(
   Raises:
     InputError: If it is no model of pictures, or a value is not legal.
   """
+  if not 0 <= drop_path_rate < 1:
+    raise InputError(
+      f"model.drop_path_rate must be in [0, 1), got {drop_path_rate}"
+    )
   size, num_rows = image_size(loaded)
   values, params = loaded.model.options, loaded.params
   changes = {"drop_path_rate": drop_path_rate, "dtype": dtype}

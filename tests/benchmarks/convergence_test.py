@@ -218,6 +218,7 @@ def test_the_saddle_of_two_parabolas():
   assert found.lower == pytest.approx(16 / 9, abs=1e-12)
 
 
+@pytest.mark.ci
 def test_the_program_writes_tables_and_a_picture(tmp_path, monkeypatch, capsys):
   monkeypatch.setattr(convergence, "NUM_STEPS", (16, 256, 512))
   monkeypatch.setattr(convergence, "TEMPERATURES", (None, 1.0, 0.3, 0.1))

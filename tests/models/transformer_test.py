@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import numpy as np
+import pytest
 
 from taskrobust_jax.models import transformer
 from taskrobust_jax.models.functional import functional
@@ -13,11 +14,13 @@ OPTIONS = transformer.TransformerOptions(
 )
 
 
-def test_whole_rows_are_dropped_and_the_mean_stays():
+@pytest.mark.parametrize("keys_of_rows", [False, True])
+def test_whole_rows_are_dropped_and_the_mean_stays(keys_of_rows):
   x = np.random.default_rng(0).normal(size=(4_000, 2, 3)).astype(np.float32)
-  found = np.asarray(
-    transformer.drop_path(x, np.float32(0.25), jax.random.key(0))
-  )
+  key = jax.random.key(0)
+  if keys_of_rows:
+    key = jax.random.split(key, len(x))
+  found = np.asarray(transformer.drop_path(x, np.float32(0.25), key))
   is_kept = (found != 0).any((1, 2))
   np.testing.assert_allclose(found[is_kept], x[is_kept] / 0.75, rtol=1e-6)
   assert (found[~is_kept] == 0).all()

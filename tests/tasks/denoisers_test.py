@@ -113,6 +113,7 @@ def test_the_suite_equals_what_its_hiding_says():
     MaskedLanguage(APPLY, hiding, budget="one_input")
 
 
+@pytest.mark.ci
 def test_a_config_trains_them():
   config = toy.config(tasks__hiding="denoisers", batch_size=24)
   experiment = build.build(config, toy.Dataset())

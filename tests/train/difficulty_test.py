@@ -47,6 +47,7 @@ def whole():
   return programs.finished()
 
 
+@pytest.mark.ci
 def test_the_program_writes_the_same_rows_with_other_tags(whole, tmp_path):
   out = tmp_path / "hard"
   flags = [

@@ -194,21 +194,3 @@ def test_a_start_with_another_vocabulary_is_refused(converted, tmp_path):
     InputError, match="x has another vocabulary.* 'bad' is 26"
   ):
     start.check_tokenizer("x", found.tokenizer, f"{tmp_path}/tokenizer.json")
-
-
-def test_a_run_on_pictures_is_described(tmp_path):
-  config = multimae_smoke.get_config()
-  scenes = datasets.open_dataset(config, None)
-  loaded.describe(tmp_path, config, scenes)
-  assert [file.name for file in tmp_path.iterdir()] == ["model.json"]
-  found = loaded.model_of(weights.read_model(tmp_path))
-  init_params, _ = suites.make_suite(config, scenes.info)
-  expected, shapes = (
-    jax.eval_shape(init, jax.random.key(0))
-    for init in (init_params, found.init)
-  )
-  start.check_shapes("model.json", shapes, expected)
-  description = weights.read_model(tmp_path)
-  del description["options"]["decoder"]
-  with pytest.raises(InputError, match="model.json: options: .*decoder"):
-    loaded.model_of(description)

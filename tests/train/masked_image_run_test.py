@@ -67,6 +67,7 @@ def test_eight_devices_give_the_losses_of_one():
   np.testing.assert_allclose(runs[1], runs[0], rtol=1e-5)
 
 
+@pytest.mark.ci
 def test_a_run_goes_on_bit_by_bit(tmp_path):
   experiment = one_device()
   with RunFolder(tmp_path / "whole", experiment) as folder:

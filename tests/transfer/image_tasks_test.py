@@ -247,6 +247,13 @@ def test_models_of_another_kind_are_refused(folder, model):
     kinds.open_downstream(blind, image_cases.config(folder), "")
 
 
+def test_an_illegal_rate_is_named(folder, model):
+  config = image_cases.config(folder)
+  config.model.drop_path_rate = 1.0
+  with pytest.raises(InputError, match=r"drop_path_rate must be in \[0, 1\)"):
+    kinds.open_downstream(model, config, "")
+
+
 def test_neighbours_need_no_training(
   folder, encoder, tmp_path, one_device, monkeypatch
 ):
