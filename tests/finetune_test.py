@@ -106,7 +106,8 @@ def test_from_a_run_to_results(tmp_path):
 @pytest.mark.ci
 def test_a_run_begins_with_the_params_of_another(tmp_path):
   whole = programs.finished()
-  call = programs.run_flags(whole.folder, tmp_path / "run", num_steps=20)
+  short = {"num_steps": 20, "optimizer__warmup_steps": 2}
+  call = programs.run_flags(whole.folder, tmp_path / "run", **short)
   code, _, err = programs.run("pretrain", *call, f"--init_from={whole.run}")
   assert code == 0, err
   first, *_ = programs.rows_of(tmp_path / "run")
