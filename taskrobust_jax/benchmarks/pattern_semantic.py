@@ -142,7 +142,7 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
   weighting = sections.make_weighting(config.minimax)
   _, tx = sections.optimizer(config, weighting, len(names))
   initial = jax.jit(lambda seed: state.initial_state(init_params, tx, seed))
-  step = jax.jit(lambda seed, *rest: make_train_step(suite, tx, seed)(*rest))
+  step = jax.jit(make_train_step(suite, tx))
   scenes = dataset.split("train")
   encode = encoder(suite, len(dataset.info.class_names))
 
@@ -151,7 +151,7 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
     order = Order(len(scenes), config.batch_size, seed)
     now = initial(seed)
     for index in range(config.num_steps if is_trained else 0):
-      now, metrics = step(seed, now, scenes.read(order.rows(index)))
+      now, metrics = step(now, scenes.read(order.rows(index)))
       told.append((metrics.losses, metrics.task_weights))
     found = probe(encode, now.params, dataset)
     if told:
