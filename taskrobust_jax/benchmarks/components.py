@@ -13,6 +13,8 @@ from taskrobust_jax import minimax
 from taskrobust_jax.benchmarks import models
 from taskrobust_jax.planning.flops import count_flops
 
+PIECES = ("encoder", "head", "loss", "adversary", "update", "input")
+
 
 class Piece(NamedTuple):
   """A piece.

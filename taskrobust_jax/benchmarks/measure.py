@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from taskrobust_jax.errors import InputError
+
 
 class Ratio(NamedTuple):
   """Paired ratios of one function's time to another's.
@@ -82,6 +84,7 @@ def paired_ratio(
   base: Callable[[], Any],
   rounds: int,
   clock: Callable[[], float] = time.process_time,
+  warmup: int = 3,
 ) -> Ratio:
   """Times two functions in turn and compares them pair by pair.
 
@@ -92,11 +95,12 @@ def paired_ratio(
     base: What it is compared with.
     rounds: Pairs, >= 6.
     clock: CPU time of this process, which on an accelerator says nothing.
+    warmup: Calls of each that are not counted.
 
   Returns:
     A `Ratio`.
   """
-  seconds = interleaved((function, base), rounds, clock=clock)
+  seconds = interleaved((function, base), rounds, warmup, clock)
   ratios = np.sort(seconds[:, 0] / seconds[:, 1])
   rank = int(stats.binom.ppf(0.025, rounds, 0.5))
   return Ratio(
@@ -107,6 +111,44 @@ def paired_ratio(
     base_seconds=float(np.median(seconds[:, 1])),
     rounds=rounds,
   )
+
+
+def chosen(names: Sequence[str], of: Sequence[Any]) -> list[Any]:
+  """Those of the names of rows that a flag asks for, all if it asks for none.
+
+  Raises:
+    InputError: For a name that is none of them.
+  """
+  known = {str(name): name for name in of}
+  for name in names:
+    if name not in known:
+      raise InputError(f"--names must be of {', '.join(known)}, got {name!r}")
+  return [known[name] for name in names] or list(of)
+
+
+def result_path(name: str) -> str:
+  """Where a result of this device goes."""
+  import jax  # Not at the top: `use_one_thread` comes first.
+
+  device = jax.devices()[0].device_kind.replace(" ", "_").lower()
+  return f"notebooks/results/{name}_{device}.json"
+
+
+def replace_row(
+  path: str, row: dict[str, Any], key: str, order: Sequence[Any]
+) -> list[dict[str, Any]]:
+  """The rows of a result's file, one of them put in or replaced.
+
+  Args:
+    path: Of the file, which need not be there.
+    row: The new one.
+    key: What names a row.
+    order: All names, in the order of the file.
+  """
+  file = pathlib.Path(path)
+  rows = json.loads(file.read_text("utf-8"))["rows"] if file.exists() else []
+  by_name = {old[key]: old for old in rows} | {row[key]: row}
+  return [by_name[name] for name in order if name in by_name]
 
 
 def write(path: str, rows: list[dict[str, Any]], **settings: Any) -> None:

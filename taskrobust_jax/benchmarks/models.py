@@ -20,6 +20,7 @@ class Workload(NamedTuple):
     init_params: key -> params.
     suite: The tasks.
     batch: Global.
+    num_rows: B.
     tokens: Of the batch that the encoder takes in: pieces of words, or visible
       patches.
     positions: Of one row whose losses are computed.
@@ -28,6 +29,7 @@ class Workload(NamedTuple):
   init_params: Callable[[jax.Array], Any]
   suite: Any
   batch: Any
+  num_rows: int
   tokens: int
   positions: int
 
@@ -105,7 +107,9 @@ def workload(
     }
     batch = jax.tree.map(lambda x: x.astype(np.int32), batch)
     tokens, positions = num_rows * length, suite.hiding.max_predictions
-  return Workload(init_params, suite, on_devices(batch), tokens, positions)
+  return Workload(
+    init_params, suite, on_devices(batch), num_rows, tokens, positions
+  )
 
 
 def on_devices(batch: Any) -> Any:

@@ -11,15 +11,6 @@ import pathlib
 from typing import Any
 
 RESULTS = pathlib.Path(__file__).parents[2] / "notebooks" / "results"
-# Of `training`, and what does the same work in `training_torch`.
-PAIRS = {
-  "bert_base_128_all_positions": "bert_base_128_equal",
-  "bert_base_128": "bert_base_128_native",
-  "bert_base_512_all_positions": "bert_base_512_equal",
-  "bert_base_512": "bert_base_512_native",
-  "vit_b_mae": "vit_b_mae",
-  "vit_b_multimae": None,
-}
 
 
 def readme_tables(folder: pathlib.Path = RESULTS) -> dict[str, str]:
@@ -56,7 +47,7 @@ def _models(result: dict[str, Any], torch: dict[str, Any] | None) -> str:
   lines = []
   for row in result["rows"]:
     rate = row["tokens_per_second"]
-    other = others.get(PAIRS[row["model"]])
+    other = others.get(row["model"])
     lines.append(
       (
         row["model"].replace("_", " "),
@@ -64,11 +55,20 @@ def _models(result: dict[str, Any], torch: dict[str, Any] | None) -> str:
         f"{row['seconds']:.2f}",
         f"{rate:,.0f}",
         f"{row['of_matmul_ceiling']:.0%}",
-        f"{rate / other['tokens_per_second']:.2f}" if other else "-",
+        f"{other['median']:.2f} ({other['low']:.2f}, {other['high']:.2f})"
+        if other
+        else "-",
       )
     )
   return _markdown(
-    ("model", "rows", "s a step", "tokens/s", "of matmul ceiling", "/ PyTorch"),
+    (
+      "model",
+      "rows",
+      "s a step",
+      "tokens/s",
+      "of matmul ceiling",
+      "to PyTorch",
+    ),
     lines,
   )
 

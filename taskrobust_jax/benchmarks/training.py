@@ -4,23 +4,27 @@ r"""Tokens a second of pre-training, minimax beside averaging, part by part.
   python -m taskrobust_jax.benchmarks.training --part=overhead
   python -m taskrobust_jax.benchmarks.training --part=components
 
-each writes notebooks/results/training_<part>_<device>.json.
+each writes notebooks/results/training_<part>_<device>.json; `--names=` measures
+some of its rows anew and keeps the others.
 
 models: BERT-base at 128 and 512, each by "native" work (logits of the 15 % of
   positions that are masked) and "equal" work (of all, as transformers' BERT
-  computes them), ViT-B MAE, MultiMAE; seconds a step by the wall clock.
+  computes them), ViT-B MAE, MultiMAE.
 overhead: minimax beside the mean of the losses and `jax.grad`, K = 1, 4, 16:
   the ratio of their time, in turn, and of the memory of their programs.
 components: what a BERT-base step is made of, each piece forwards and backwards
   by itself, beside what limits it: arithmetic at the rate of a large product of
   matrices, or bytes at the rate of a copy, both measured here.
 
-On a CPU batches are small and a part takes minutes; on an accelerator they fill
-it, and bfloat16 is used. `training_torch` measures PyTorch.
+On a CPU batches are small, a part takes some ten minutes, and seconds are those
+of the process on its cores (`taskset -c 0` for one of them); on an accelerator
+batches fill it, bfloat16 is used, and the wall clock counts. `training_torch`
+puts PyTorch beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 import functools
+import os
 import statistics
 import time
 from typing import Any
@@ -31,7 +35,7 @@ import jax.numpy as jnp
 
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure, models
-from taskrobust_jax.benchmarks.components import pieces
+from taskrobust_jax.benchmarks.components import PIECES, pieces
 from taskrobust_jax.planning.flops import count_flops
 from taskrobust_jax.train import state, suites
 
@@ -40,8 +44,8 @@ NUM_TASKS = (1, 4, 16)
 PEAKS = {"NVIDIA H200": 989e12, "NVIDIA H100 80GB HBM3": 989e12}
 # Name: (kind, argument, all positions, rows on a CPU, on an accelerator).
 MODELS = {
-  "bert_base_128": ("base", 128, False, 8, 512),
-  "bert_base_128_all_positions": ("base", 128, True, 8, 256),
+  "bert_base_128": ("base", 128, False, 4, 512),
+  "bert_base_128_all_positions": ("base", 128, True, 4, 256),
   "bert_base_512": ("base", 512, False, 4, 128),
   "bert_base_512_all_positions": ("base", 512, True, 4, 64),
   "vit_b_mae": ("mae", None, False, 4, 512),
@@ -49,39 +53,45 @@ MODELS = {
 }
 
 
-def main(part_name: str, out: str | None, rounds: int) -> None:
-  """Measures a part and writes it."""
-  is_cpu = jax.default_backend() == "cpu"
-  part = {
-    "models": models_part,
-    "overhead": overhead_part,
-    "components": components_part,
+def main(
+  part_name: str, out: str | None, rounds: int, names: Sequence[str]
+) -> None:
+  """Measures a part, or some of its rows, and writes each when it is known."""
+  key, of_names, settings_of, part = {
+    "models": ("model", tuple(MODELS), model_settings, models_part),
+    "overhead": ("num_tasks", NUM_TASKS, overhead_settings, overhead_part),
+    "components": ("piece", PIECES, component_settings, components_part),
   }[part_name]
-  device = jax.devices()[0].device_kind
-  name = f"training_{part_name}_{device.replace(' ', '_').lower()}.json"
-  rows, settings = part(is_cpu, rounds)
-  measure.write(
-    out or f"notebooks/results/{name}",
-    rows,
-    part=part_name,
-    clock="wall",
-    **settings,
-  )
+  chosen = measure.chosen(names, of_names)
+  settings = settings_of(is_cpu())
+  out = out or measure.result_path(f"training_{part_name}")
+  for row in part(chosen, rounds, settings):
+    measure.write(
+      out,
+      measure.replace_row(out, row, key, of_names),
+      part=part_name,
+      clock="process" if is_cpu() else "wall",
+      num_cores=len(os.sched_getaffinity(0)),
+      **settings,
+    )
 
 
-def models_part(is_cpu: bool, rounds: int) -> tuple[list[Any], dict[str, Any]]:
-  """A row for each model."""
-  ceiling = matmul_rate(is_cpu)
-  rows = []
+def model_settings(is_cpu: bool) -> dict[str, Any]:
+  """What all rows are compared with."""
+  return {"matmul_flops_per_second": matmul_rate(is_cpu)}
+
+
+def models_part(
+  names: Sequence[str], rounds: int, settings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+  """Yields a row for each model."""
+  ceiling = settings["matmul_flops_per_second"]
   print(f"matmul ceiling {ceiling / 1e12:.3f} TFLOP/s")
   print(
     f"{'model':<30}{'rows':>5}{'s/step':>9}{'tokens/s':>10}{'of ceiling':>11}"
   )
-  for name, (kind, length, all_positions, on_cpu, on_others) in MODELS.items():
-    num_rows = on_cpu if is_cpu else on_others
-    work = models.workload(
-      config_for(kind, length, all_positions, is_cpu), num_rows
-    )
+  for name in names:
+    work = work_of(name)
     train_step, tx = models.minimax_step(work.suite)
     _, run = models.compiled_step(train_step, tx, work)
     seconds = seconds_of(run, rounds)
@@ -92,104 +102,119 @@ def models_part(is_cpu: bool, rounds: int) -> tuple[list[Any], dict[str, Any]]:
       ),
       work.batch,
     )
-    rows.append(
-      {
-        "model": name,
-        "rows": num_rows,
-        "seconds": seconds,
-        "tokens_per_second": work.tokens / seconds,
-        "rows_per_second": num_rows / seconds,
-        "flops": flops,
-        "of_matmul_ceiling": flops / seconds / ceiling,
-        **_of_peak(flops / seconds),
-      }
-    )
     print(
-      f"{name:<30}{num_rows:>5}{seconds:>9.3f}{work.tokens / seconds:>10.0f}"
-      f"{flops / seconds / ceiling:>11.0%}",
+      f"{name:<30}{work.num_rows:>5}{seconds:>9.3f}"
+      f"{work.tokens / seconds:>10.0f}{flops / seconds / ceiling:>11.0%}",
       flush=True,
     )
-  return rows, {"matmul_flops_per_second": ceiling}
+    yield {
+      "model": name,
+      "rows": work.num_rows,
+      "seconds": seconds,
+      "tokens_per_second": work.tokens / seconds,
+      "rows_per_second": work.num_rows / seconds,
+      "flops": flops,
+      "of_matmul_ceiling": flops / seconds / ceiling,
+      **_of_peak(flops / seconds),
+    }
+
+
+def overhead_settings(is_cpu: bool) -> dict[str, Any]:
+  """The batch."""
+  num_rows, length = (16, 32) if is_cpu else (256, 128)
+  return {"rows_a_step": num_rows, "row_length": length}
 
 
 def overhead_part(
-  is_cpu: bool, rounds: int
-) -> tuple[list[Any], dict[str, Any]]:
-  """A row for each K: minimax by plain averaging."""
-  rows = []
-  num_rows, length = (16, 64) if is_cpu else (256, 128)
+  names: Sequence[int], rounds: int, settings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+  """Yields a row for each K: minimax by plain averaging."""
   print(f"{'K':>3}{'time':>8}{'95 % interval':>18}{'memory':>9}{'s/step':>9}")
-  for num_tasks in NUM_TASKS:
-    config = config_for("base", length, False, is_cpu)
-    work = models.workload(config, num_rows, num_tasks)
-    steps = []
-    for train_step, tx in (
-      models.minimax_step(work.suite),
-      models.plain_step(work.suite),
-    ):
-      steps.append(models.compiled_step(train_step, tx, work))
-    (compiled, run), (base, run_base) = steps
-    clock = time.process_time if is_cpu else time.perf_counter
-    ratio = measure.paired_ratio(run, run_base, rounds, clock)
+  for num_tasks in names:
+    config = config_for("base", settings["row_length"], False)
+    work = models.workload(config, settings["rows_a_step"], num_tasks)
+    (compiled, run), (base, run_base) = (
+      models.compiled_step(*step, work)
+      for step in (
+        models.minimax_step(work.suite),
+        models.plain_step(work.suite),
+      )
+    )
+    ratio = measure.paired_ratio(run, run_base, rounds, clock())
     memory = _bytes(compiled) / _bytes(base)
-    rows.append({"num_tasks": num_tasks, "memory": memory, **ratio._asdict()})
     print(
       f"{num_tasks:>3}{ratio.median:>8.3f}   ({ratio.low:.3f}, "
       f"{ratio.high:.3f}){memory:>9.4f}{ratio.base_seconds:>9.3f}",
       flush=True,
     )
-  return rows, {"rows_a_step": num_rows, "row_length": length}
+    yield {"num_tasks": num_tasks, "memory": memory, **ratio._asdict()}
+
+
+def component_settings(is_cpu: bool) -> dict[str, Any]:
+  """The batch, and the rates that limit its pieces."""
+  return {
+    "rows_a_step": 4 if is_cpu else 512,
+    "row_length": 128,
+    "matmul_flops_per_second": matmul_rate(is_cpu),
+    "copy_bytes_per_second": copy_rate(is_cpu),
+  }
 
 
 def components_part(
-  is_cpu: bool, rounds: int
-) -> tuple[list[Any], dict[str, Any]]:
-  """A row for each piece of a BERT-base step of 128."""
-  num_rows = 8 if is_cpu else 512
-  config = config_for("base", 128, False, is_cpu)
-  ceiling, copy = matmul_rate(is_cpu), copy_rate(is_cpu)
-  rows = []
+  names: Sequence[str], rounds: int, settings: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+  """Yields a row for each piece of a BERT-base step of 128."""
+  config = config_for("base", settings["row_length"], False)
   print(f"{'piece':<12}{'ms':>10}{'limit, ms':>11}  limited by")
-  for piece in pieces(config, num_rows):
+  for piece in pieces(config, settings["rows_a_step"]):
+    if piece.name not in names:
+      continue
     seconds = seconds_of(piece.run, rounds)
     limits = {
-      "arithmetic": piece.flops / ceiling,
-      "bytes": piece.num_bytes / copy,
+      "arithmetic": piece.flops / settings["matmul_flops_per_second"],
+      "bytes": piece.num_bytes / settings["copy_bytes_per_second"],
     }
     by = max(limits, key=limits.get)
-    rows.append(
-      {
-        "piece": piece.name,
-        "seconds": seconds,
-        "limit_seconds": limits[by],
-        "limited_by": by,
-        "flops": piece.flops,
-        "bytes": piece.num_bytes,
-      }
-    )
     print(
       f"{piece.name:<12}{1e3 * seconds:>10.2f}{1e3 * limits[by]:>11.2f}  {by}",
       flush=True,
     )
-  return rows, {
-    "rows_a_step": num_rows,
-    "row_length": 128,
-    "matmul_flops_per_second": ceiling,
-    "copy_bytes_per_second": copy,
-  }
+    yield {
+      "piece": piece.name,
+      "seconds": seconds,
+      "limit_seconds": limits[by],
+      "limited_by": by,
+      "flops": piece.flops,
+      "bytes": piece.num_bytes,
+    }
 
 
-def config_for(
-  kind: str, length: int | None, all_positions: bool, is_cpu: bool
-) -> Any:
+def is_cpu() -> bool:
+  """Whether there is no accelerator."""
+  return jax.default_backend() == "cpu"
+
+
+def clock() -> Callable[[], float]:
+  """CPU time of this process, which says nothing of an accelerator."""
+  return time.process_time if is_cpu() else time.perf_counter
+
+
+def work_of(name: str) -> models.Workload:
+  """One of `MODELS`, with a batch for this hardware."""
+  kind, length, all_positions, on_cpu, on_others = MODELS[name]
+  config = config_for(kind, length, all_positions)
+  return models.workload(config, on_cpu if is_cpu() else on_others)
+
+
+def config_for(kind: str, length: int | None, all_positions: bool) -> Any:
   """A model's config for this hardware."""
   if kind in ("mae", "multimae"):
     config = models.vision_config(kind)
   else:
     config = models.bert_config(kind, length, all_positions=all_positions)
   for section in suites.transformers(config).values():
-    section.dtype = "float32" if is_cpu else "bfloat16"
-    section.unroll = is_cpu
+    section.dtype = "float32" if is_cpu() else "bfloat16"
+    section.unroll = is_cpu()
   return config
 
 
@@ -214,15 +239,16 @@ def _best(run: Callable[[], Any]) -> float:
 
 
 def seconds_of(run: Callable[[], Any], rounds: int) -> float:
-  """Median wall seconds, after two calls that are not counted."""
+  """Median seconds, after two calls that are not counted."""
   run(), run()
   return statistics.median(_seconds(run) for _ in range(rounds))
 
 
 def _seconds(run):
-  began = time.perf_counter()
+  now = clock()
+  began = now()
   run()
-  return time.perf_counter() - began
+  return now() - began
 
 
 def _of_peak(rate: float) -> dict[str, float]:
@@ -248,4 +274,7 @@ if __name__ == "__main__":
   _OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
   _ROUNDS = flags.DEFINE_integer("rounds", 7, "Steps timed.", lower_bound=6)
   flags.mark_flag_as_required("part")
-  program.run(lambda: main(_PART.value, _OUT.value, _ROUNDS.value))
+  _NAMES = flags.DEFINE_list("names", [], "Rows to measure; all if none.")
+  program.run(
+    lambda: main(_PART.value, _OUT.value, _ROUNDS.value, _NAMES.value)
+  )

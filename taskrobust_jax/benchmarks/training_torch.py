@@ -1,63 +1,83 @@
-r"""The same models by transformers in PyTorch, beside `training --part=models`.
+r"""PyTorch's step beside ours, in turn: the same models by transformers.
 
-  python taskrobust_jax/benchmarks/training_torch.py [--out=FILE.json]
+  python -m taskrobust_jax.benchmarks.training_torch [--names=bert_base_128]
 
-Run it in an environment with torch and transformers, on the hardware that
-`training` ran on. BERT-base with SDPA at 128 and 512, which computes all
-positions' logits: "equal" is without dropout of attention's probabilities,
-which ours has not either, "native" is as the class comes. ViT-B MAE is the
-public ViTMAEForPreTraining. AdamW, clipping to 1; with `torch.compile` and
-bfloat16 autocast on GPUs. Nothing of this package is imported.
+Run it where torch and transformers can be imported too. It writes
+notebooks/results/training_torch_<device>.json: the ratio of PyTorch's seconds
+to ours, which is ours to theirs of tokens a second.
+
+BERT-base with SDPA computes all positions' logits: beside ours that computes
+all too ("all_positions") without dropout of attention's probabilities, which
+ours has not either; beside ours as it is trained as the class comes. ViT-B MAE
+is the public ViTMAEForPreTraining. AdamW, clipping to 1; with `torch.compile`
+and bfloat16 autocast on GPUs, fused AdamW everywhere. On a GPU set
+XLA_PYTHON_CLIENT_PREALLOCATE=false, so that both find memory.
 """
 
-import argparse
+from collections.abc import Callable, Sequence
 import importlib.metadata
-import json
 import os
-import statistics
-import time
 
+from absl import flags
 import torch
 import transformers
 
-# Name: (kind, row length, dropout of probabilities, rows on a CPU, on a GPU).
+from taskrobust_jax import program
+from taskrobust_jax.benchmarks import measure, models, training
+
+# A name of `training.MODELS`: dropout of attention's probabilities.
 MODELS = {
-  "bert_base_128_equal": ("bert", 128, 0.0, 8, 256),
-  "bert_base_128_native": ("bert", 128, 0.1, 8, 256),
-  "bert_base_512_equal": ("bert", 512, 0.0, 4, 64),
-  "bert_base_512_native": ("bert", 512, 0.1, 4, 64),
-  "vit_b_mae": ("mae", None, 0.0, 4, 512),
+  "bert_base_128": 0.1,
+  "bert_base_128_all_positions": 0.0,
+  "bert_base_512": 0.1,
+  "bert_base_512_all_positions": 0.0,
+  "vit_b_mae": 0.0,
 }
 
 
-def bert(length, attention_dropout, num_rows, device):
-  """(model, inputs, tokens of the batch)."""
-  config = transformers.BertConfig(
-    max_position_embeddings=max(512, length),
-    attention_probs_dropout_prob=attention_dropout,
-    attn_implementation="sdpa",
-  )
-  model = transformers.BertForMaskedLM(config)
-  tokens = torch.randint(5, config.vocab_size, (num_rows, length))
-  labels = torch.where(torch.rand(tokens.shape) < 0.15, tokens, -100)
-  inputs = {"input_ids": tokens.to(device), "labels": labels.to(device)}
-  return model, inputs, num_rows * length
+def main(out: str | None, rounds: int, names: Sequence[str]) -> None:
+  """Prints a row for each model and writes it when it is known."""
+  out = out or measure.result_path("training_torch")
+  torch.set_num_threads(len(os.sched_getaffinity(0)))
+  print(f"{'model':<30}{'PyTorch, s':>11}{'ours, s':>9}{'ratio':>8}")
+  for name in measure.chosen(names, MODELS):
+    ours = training.work_of(name)
+    _, run = models.compiled_step(*models.minimax_step(ours.suite), ours)
+    ratio = measure.paired_ratio(
+      step_of(name, ours.num_rows), run, rounds, training.clock(), warmup=2
+    )
+    print(
+      f"{name:<30}{ratio.seconds:>11.2f}{ratio.base_seconds:>9.2f}"
+      f"{ratio.median:>8.3f} ({ratio.low:.3f}, {ratio.high:.3f})",
+      flush=True,
+    )
+    row = {"model": name, "rows": ours.num_rows, **ratio._asdict()}
+    measure.write(
+      out,
+      measure.replace_row(out, row, "model", list(MODELS)),
+      num_cores=len(os.sched_getaffinity(0)),
+      versions_of_theirs={
+        package: importlib.metadata.version(package)
+        for package in ("torch", "transformers")
+      },
+    )
 
 
-def mae(num_rows, device):
-  """(model, inputs, tokens that its encoder sees)."""
-  model = transformers.ViTMAEForPreTraining(
-    transformers.ViTMAEConfig(attn_implementation="sdpa")
-  )
-  pixels = torch.rand(num_rows, 3, 224, 224)
-  return model, {"pixel_values": pixels.to(device)}, num_rows * 50
-
-
-def seconds_a_step(model, inputs, device, rounds):
-  """Median wall seconds of a whole step."""
+def step_of(name: str, num_rows: int) -> Callable[[], None]:
+  """A whole step in PyTorch, on random rows."""
+  torch.manual_seed(0)
+  device = "cuda" if torch.cuda.is_available() else "cpu"
   is_gpu = device == "cuda"
+  if name == "vit_b_mae":
+    model = transformers.ViTMAEForPreTraining(
+      transformers.ViTMAEConfig(attn_implementation="sdpa")
+    )
+    inputs = {"pixel_values": torch.rand(num_rows, 3, 224, 224)}
+  else:
+    model, inputs = bert(training.MODELS[name][1], MODELS[name], num_rows)
+  inputs = {key: value.to(device) for key, value in inputs.items()}
   model = model.to(device).train()
-  optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=is_gpu)
+  optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=True)
   run = torch.compile(model) if is_gpu else model
 
   def step():
@@ -70,57 +90,23 @@ def seconds_a_step(model, inputs, device, rounds):
     if is_gpu:
       torch.cuda.synchronize()
 
-  seconds = []
-  for index in range(rounds + 2):  # Two are not counted.
-    began = time.perf_counter()
-    step()
-    if index >= 2:
-      seconds.append(time.perf_counter() - began)
-  return statistics.median(seconds)
+  return step
 
 
-def main():
-  """Prints a row for each model and writes them all."""
-  parser = argparse.ArgumentParser()
-  parser.add_argument("--rounds", type=int, default=7)
-  parser.add_argument(
-    "--out", default="notebooks/results/training_torch_cpu.json"
+def bert(length: int, attention_dropout: float, num_rows: int):
+  """(BERT-base, its inputs)."""
+  config = transformers.BertConfig(
+    attention_probs_dropout_prob=attention_dropout,
+    attn_implementation="sdpa",
   )
-  flags = parser.parse_args()
-  device = "cuda" if torch.cuda.is_available() else "cpu"
-  rows = []
-  for name, (kind, length, dropout, on_cpu, on_gpu) in MODELS.items():
-    torch.manual_seed(0)
-    num_rows = on_gpu if device == "cuda" else on_cpu
-    if kind == "bert":
-      model, inputs, tokens = bert(length, dropout, num_rows, device)
-    else:
-      model, inputs, tokens = mae(num_rows, device)
-    seconds = seconds_a_step(model, inputs, device, flags.rounds)
-    rows.append(
-      {
-        "model": name,
-        "rows": num_rows,
-        "seconds": seconds,
-        "tokens_per_second": tokens / seconds,
-      }
-    )
-    print(f"{name:<24}{seconds:>9.3f} s{tokens / seconds:>10.0f} tokens/s")
-  result = {
-    "date": time.strftime("%Y-%m-%d"),
-    "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
-    "threads": torch.get_num_threads(),
-    "load": [round(value, 2) for value in os.getloadavg()],
-    "versions": {
-      name: importlib.metadata.version(name)
-      for name in ("torch", "transformers")
-    },
-    "rows": rows,
-  }
-  with open(flags.out, "w", encoding="utf-8") as file:
-    file.write(json.dumps(result, indent=2) + "\n")
-  print(f"wrote {flags.out}")
+  tokens = torch.randint(5, config.vocab_size, (num_rows, length))
+  labels = torch.where(torch.rand(tokens.shape) < 0.15, tokens, -100)
+  inputs = {"input_ids": tokens, "labels": labels}
+  return transformers.BertForMaskedLM(config), inputs
 
 
 if __name__ == "__main__":
-  main()
+  _OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
+  _ROUNDS = flags.DEFINE_integer("rounds", 7, "Pairs timed.", lower_bound=6)
+  _NAMES = flags.DEFINE_list("names", [], "Models to measure; all if none.")
+  program.run(lambda: main(_OUT.value, _ROUNDS.value, _NAMES.value))

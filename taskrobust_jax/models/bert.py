@@ -67,7 +67,7 @@ class Bert(nnx.Module):
     self.position = embedding(options.max_length)
     self.token_type = embedding(NUM_TOKEN_TYPES)
     self.norm = layer_norm(inner.width, inner.norm_epsilon, rngs)
-    self.dropout = nnx.Dropout(inner.dropout_rate)
+    self.dropout_rate = inner.dropout_rate
     self.transformer = Transformer(inner, rngs)
     self.head = MaskedLanguageHead(inner, options.vocabulary_size, rngs)
 
@@ -98,7 +98,7 @@ class Bert(nnx.Module):
       token_types = jnp.zeros_like(tokens)
     x = self.word(tokens) + self.position(positions)
     x = self.norm(x + self.token_type(token_types)).astype(self.dtype)
-    x = drop(self.dropout, x, keys[0])
+    x = drop(self.dropout_rate, x, keys[0])
     # Padding is a document of its own, so no position is without a partner.
     mask = segment_ids[:, None, :, None] == segment_ids[:, None, None, :]
     return self.transformer(x, mask, keys[1])

@@ -22,6 +22,9 @@ from taskrobust_jax.train.rows import NoRows, Rows
 from taskrobust_jax.train.state import TrainState
 
 MANIFEST = "manifest.json"
+# Raised with every change of the code after which a config gives other results:
+# a run that was begun before is not continued, though it can be read.
+RESULTS_VERSION = 1
 _LARGEST_MANIFEST = 2**24
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -109,6 +112,7 @@ class RunFolder:
     temporary = self.path / f"{MANIFEST}.tmp"
     manifest = {
       **experiment.identity,
+      "results_version": RESULTS_VERSION,
       "seed": experiment.identity["config"]["seed"],
       "devices": [device.device_kind for device in jax.devices()],
       "versions": versions(),
@@ -125,6 +129,13 @@ class RunFolder:
       raise InputError(
         f"workdir {self.path} holds another run: {'; '.join(found)}. Choose "
         "another workdir, or the config and data of that run"
+      )
+    version = manifest.get("results_version")
+    if version != RESULTS_VERSION:
+      raise InputError(
+        f"workdir {self.path} was begun by a version of this code that gives "
+        f"other results (results_version {version}, here {RESULTS_VERSION}); "
+        "choose another workdir, or continue with that version"
       )
 
   def __enter__(self) -> "RunFolder":

@@ -15,23 +15,23 @@ class _Pooled(nnx.Module):
 
   def __init__(self, width, num_outputs, dropout_rate, rngs):
     self.pooler = dense(width, width, jnp.float32, rngs)
-    self.dropout = nnx.Dropout(dropout_rate)
+    self.dropout_rate = dropout_rate
     self.out = dense(width, num_outputs, jnp.float32, rngs)
 
   def __call__(self, x: jax.Array, dropout_key: jax.Array | None) -> jax.Array:
     x = jnp.tanh(self.pooler(x.astype(jnp.float32)))
-    return self.out(drop(self.dropout, x, dropout_key))
+    return self.out(drop(self.dropout_rate, x, dropout_key))
 
 
 class _Linear(nnx.Module):
   """Dropout, dense."""
 
   def __init__(self, width, num_outputs, dropout_rate, rngs):
-    self.dropout = nnx.Dropout(dropout_rate)
+    self.dropout_rate = dropout_rate
     self.out = dense(width, num_outputs, jnp.float32, rngs)
 
   def __call__(self, x: jax.Array, dropout_key: jax.Array | None) -> jax.Array:
-    return self.out(drop(self.dropout, x.astype(jnp.float32), dropout_key))
+    return self.out(drop(self.dropout_rate, x.astype(jnp.float32), dropout_key))
 
 
 def first_token(width: int, num_outputs: int, dropout_rate: float) -> Head:

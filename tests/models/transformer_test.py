@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,6 +13,34 @@ from taskrobust_jax.models.functional import functional
 OPTIONS = transformer.TransformerOptions(
   2, 8, 2, 8, dropout_rate=0.0, pre_norm=True
 )
+
+
+@pytest.mark.parametrize("width", [64, 33])
+def test_dropout_draws_every_number_by_itself(width):
+  x = jnp.ones((200, 40, width))
+  keys = jax.random.split(jax.random.key(3), len(x))
+  found = np.asarray(transformer.drop(0.25, x, keys))
+  kept = found > 0
+  np.testing.assert_allclose(found[kept], 4 / 3, rtol=1e-6)
+  # Of any position over the rows, and of any two of them.
+  of_each = kept.reshape(-1, width)
+  together = of_each.T.astype(np.float32) @ of_each / len(of_each)
+  expected = np.where(np.eye(width), 0.75, 0.75**2)
+  np.testing.assert_allclose(together, expected, atol=0.03)
+  # A row is dropped alike wherever it stands, and not as its neighbour.
+  alone = transformer.drop(0.25, x[7:8], keys[7:8])
+  np.testing.assert_array_equal(alone[0], found[7])
+  assert (found[7] != found[8]).any()
+
+
+def test_no_dropout_draws_nothing():
+  x = jnp.arange(6.0).reshape(2, 3)
+  key = jax.random.key(0)
+  assert transformer.drop(0.5, x, None) is x
+  assert transformer.drop(0.0, x, key) is x
+  many = np.asarray(transformer.drop(0.999, jnp.ones((4096, 64)), key))
+  assert 100 < (many > 0).sum() < 500
+  np.testing.assert_allclose(many.max(), 1000, rtol=0.02)
 
 
 @pytest.mark.parametrize("keys_of_rows", [False, True])

@@ -102,6 +102,20 @@ def test_another_dataset_and_other_tasks_are_refused(tmp_path, experiment):
     assert message in refused(tmp_path, other)
 
 
+@pytest.mark.parametrize("version", [None, 0, "1"])
+def test_a_run_of_code_with_other_results_is_not_continued(
+  tmp_path, experiment, version
+):
+  open_and_close(tmp_path, experiment)
+  file = tmp_path / "manifest.json"
+  manifest = json.loads(file.read_text()) | {"results_version": version}
+  if version is None:  # As manifests of before.
+    del manifest["results_version"]
+  file.write_text(json.dumps(manifest))
+  message = refused(tmp_path, experiment)
+  assert f"other results (results_version {version}, here" in message
+
+
 def test_two_runs_in_one_folder(tmp_path, experiment, monkeypatch):
   monkeypatch.setattr(lock, "GRACE", 0.1)
   with RunFolder(tmp_path, experiment):
@@ -112,10 +126,9 @@ def test_two_runs_in_one_folder(tmp_path, experiment, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_opened_is_left_free(tmp_path, experiment):
+  open_and_close(tmp_path, experiment)
+  (tmp_path / "metrics.jsonl").unlink()
   (tmp_path / "metrics.jsonl").mkdir()
-  (tmp_path / "manifest.json").write_text(
-    json.dumps(json.loads(json.dumps(experiment.identity)))
-  )
   with pytest.raises(InputError, match="cannot be written"):
     RunFolder(tmp_path, experiment)
   assert lock.owner_of(tmp_path) == ""
