@@ -14,8 +14,8 @@ vision` took 626 s, installing excluded (105 to 147 images/s in training); not
 yet run on two.
 Held-out at step 1,500, seed 0, averaging / minimax: rgb .025/.027, hog
 .052/.052, edges .006/.006, depth .680/.677, normals .132/.134, semseg
-.908/.922 (66.7 / 66.0 % right). Minimax put .41 of its weight on depth and .27 on
-classes and gained nothing here.
+.908/.922 (66.7 / 66.0 % right). Minimax put .41 of its weight on depth and .27
+on classes and gained nothing here.
 """
 
 from ml_collections import ConfigDict
