@@ -6,7 +6,6 @@ saved.
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 from einops import rearrange
@@ -117,37 +116,10 @@ class Attention(nnx.Module):
         (self.value, context),
       )
     )
-    if mask is None and self.implementation == "xla":
-      attended = attend(query, key, value)
-    else:
-      attended = jax.nn.dot_product_attention(
-        query, key, value, mask=mask, implementation=self.implementation
-      )
+    attended = jax.nn.dot_product_attention(
+      query, key, value, mask=mask, implementation=self.implementation
+    )
     return self.out(rearrange(attended, "b l h d -> b l (h d)"))
-
-
-def attend(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-  """`jax.nn.dot_product_attention` without a mask, faster on a CPU.
-
-  Sums of weights divide what was attended to, [L, d], and not the weights,
-  [L, S].
-
-  Args:
-    query: [B, L, H, d].
-    key: [B, S, H, d].
-    value: [B, S, H, d].
-
-  Returns:
-    [B, L, H, d]; softmax is float32.
-  """
-  query, key, value = (x.swapaxes(1, 2) for x in (query, key, value))
-  product = functools.partial(jnp.matmul, preferred_element_type=jnp.float32)
-  scores = product(query, key.swapaxes(2, 3)) * query.shape[-1] ** -0.5
-  top = jax.lax.stop_gradient(scores.max(-1, keepdims=True))
-  weights = jnp.exp(scores - top)
-  attended = product(weights.astype(value.dtype), value)
-  attended /= weights.sum(-1, keepdims=True)
-  return attended.astype(value.dtype).swapaxes(1, 2)
 
 
 class Layer(nnx.Module):

@@ -1,4 +1,4 @@
-"""Attention, stochastic depth; the rest is tested with the models."""
+"""Stochastic depth; the rest is tested with the models."""
 
 import dataclasses
 
@@ -51,27 +51,3 @@ def test_the_last_layer_drops_most_and_the_first_none():
   np.testing.assert_array_equal(without_key, whole)
   np.testing.assert_allclose(with_key, one_layer, atol=1e-6)
   assert np.abs(whole - one_layer).max() > 1e-3
-
-
-def test_attention_is_that_of_jax():
-  random = np.random.default_rng(0)
-  arrays = [
-    random.normal(size=(2, length, 3, 4)).astype(np.float32)
-    for length in (5, 7, 7)
-  ]
-  arrays[0][0] *= 100  # Scores whose exponentials overflow.
-
-  def values_and_gradients(function):
-    def squares(*arrays):
-      attended = function(*arrays)
-      return (attended**2).sum(), attended
-
-    return jax.jit(jax.grad(squares, (0, 1, 2), has_aux=True))(*arrays)
-
-  jax.tree.map(
-    lambda found, wanted: np.testing.assert_allclose(
-      found, wanted, rtol=1e-4, atol=1e-4
-    ),
-    values_and_gradients(transformer.attend),
-    values_and_gradients(jax.nn.dot_product_attention),
-  )
