@@ -8,7 +8,7 @@
 #
 # TREEBANK holds train.conllu.gz and dev.conllu.gz (Universal Dependencies), GLUE
 # holds CoLA/train.tsv.gz and so on, plain or compressed. OUT is runs/downstream.
-# STEPS (400), EXAMPLES (512), DEV_ROWS (512) and SEEDS (0,1,2) may be set in the
+# STEPS (1200), EXAMPLES (2048), DEV_ROWS (512) and SEEDS (0,1,2) may be set in the
 # environment.
 set -euo pipefail
 if [[ $# -lt 2 || ! -d $1 || ! -d $2 ]]; then
@@ -18,7 +18,7 @@ fi
 treebank=$(realpath "$1") glue=$(realpath "$2")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(realpath -m "${3:-runs/downstream}")
-steps=${STEPS:-400}
+steps=${STEPS:-1200}
 mkdir -p "$out"
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$out/cache}
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
@@ -57,7 +57,7 @@ for method in average minimax random; do
     --data_dir="$glue" \
     --config.tagging.train_path="$treebank/train.conllu.gz" \
     --config.tagging.eval_path="$treebank/dev.conllu.gz" \
-    --num_examples="${EXAMPLES:-512}" --seeds="${SEEDS:-0,1,2}" \
+    --num_examples="${EXAMPLES:-2048}" --seeds="${SEEDS:-0,1,2}" \
     --config.evaluation.max_rows="${DEV_ROWS:-512}" \
     --workdir="$out/finetune_$method"
 done

@@ -200,7 +200,7 @@ def fine_tuning(text: str) -> ConfigDict:
     text,
     max_length=128,  # Of rows, if the model takes so many.
     model={"dropout_rate": 0.1, "dtype": "float32"},
-    # The task `tagging`: files of CoNLL-U.
+    # The tasks `tagging` and `agreement`: files of CoNLL-U.
     tagging={"train_path": "", "eval_path": ""},
     # Tasks of your own: name -> {train_path, eval_path: tab-separated files;
     # first, second, label: columns, second may be ""; classes: the labels, ()

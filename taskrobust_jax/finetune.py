@@ -12,7 +12,7 @@ the config says. `workdir` receives manifest.json and
 <task>/<size>/seed<seed>/result.json; what is finished there is not run
 again. All methods and tasks have one rule by which a step is chosen
 (`evaluation` in the config). Exit codes: 0 done, 1 fault, 2 bad input, 75
-preempted, 130 interrupted.
+preempted, 130 interrupted. Compiled programs are kept as by `pretrain`.
 """
 
 from collections.abc import Sequence
@@ -50,6 +50,7 @@ def main() -> int:
     _numbers("seeds", _SEEDS.value),
   )
   workdir = pathlib.Path(_WORKDIR.value)
+  program.cache_compiled()
   loaded = load(_FROM.value)
   downstream = open_downstream(loaded, config, _DATA_DIR.value)
   for name in names:

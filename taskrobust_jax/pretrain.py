@@ -14,11 +14,8 @@ done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
 import json
-import os
-import platform
 
 from absl import flags
-import jax
 from ml_collections import config_flags
 
 from taskrobust_jax import pod, program
@@ -54,8 +51,6 @@ _POD_TIMEOUT = flags.DEFINE_integer(
   "Seconds until a process of the pod that has not come is named.",
   lower_bound=1,
 )
-
-
 _PROFILE_STEPS = flags.DEFINE_string(
   "profile_steps",
   "",
@@ -68,7 +63,7 @@ def main() -> int:
   """Reads the flags, builds the run and trains it."""
   config = _CONFIG.value
   profile_steps = profile.parse_steps(_PROFILE_STEPS.value)
-  _cache_programs()
+  program.cache_compiled()
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
   with pod.joined(place, _POD_TIMEOUT.value) as agree:
     dataset = datasets.open_dataset(config, _DATA_DIR.value)
@@ -94,15 +89,6 @@ def main() -> int:
       code = loop.train(experiment, folder, _RESTORE_STEP.value, profile_steps)
     print(f"wrote {folder.path}")
   return code
-
-
-def _cache_programs() -> None:
-  """Programs are compiled once a machine, unless JAX is told where they lie."""
-  if not jax.config.jax_compilation_cache_dir:
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    # A home may be shared by machines whose processors differ.
-    folder = os.path.join(home, "taskrobust_jax", platform.node())
-    jax.config.update("jax_compilation_cache_dir", folder)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 import functools
 import os
+import platform
 import sys
 import traceback
 
@@ -73,6 +74,20 @@ def check_is_local(path: str | None) -> bool:
       "gcsfuse) and give the path under it, such as /mnt/bucket/..."
     )
   return True
+
+
+def cache_compiled() -> None:
+  """Programs are compiled once a machine, unless JAX is told where they lie.
+
+  Call it before the first compilation.
+  """
+  import jax  # Not every program needs it, and it takes a second.
+
+  if not jax.config.jax_compilation_cache_dir:
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    # A home may be shared by machines whose processors differ.
+    folder = os.path.join(home, "taskrobust_jax", platform.node())
+    jax.config.update("jax_compilation_cache_dir", folder)
 
 
 def explain(error: BaseException) -> int:

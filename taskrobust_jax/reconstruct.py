@@ -30,6 +30,7 @@ _NOTE = (
   "patches that were shown stand pale in the predictions; grey: unknown; "
   "numbers: the example's loss"
 )
+_NORMALISED = "; RGB predictions have the mean and contrast of the true patch"
 
 
 def main(folders: Sequence[str]) -> None:
@@ -41,18 +42,23 @@ def main(folders: Sequence[str]) -> None:
   if len(digests) > 1:
     raise InputError("the runs are of different datasets")
   held_out = runs[0].dataset.split("eval")
+  tasks = runs[0].experiment.identity["config"]["tasks"]
+  is_normalised = tasks["normalise_pixels"]
   found = reconstruct(
     [(run.experiment.suite, run.state.params) for run in runs],
     held_out.read(np.arange(min(_NUM_IMAGES.value, len(held_out)))),
-    runs[0].experiment.identity["config"]["tasks"]["normalise_pixels"],
+    is_normalised,
   )
+  note = _NOTE
+  if is_normalised and "rgb" in tasks["outputs"]:
+    note += _NORMALISED
   out = pathlib.Path(_OUT.value)
   names = [pathlib.Path(folder).resolve().name for folder in folders]
   try:
     out.mkdir(parents=True, exist_ok=True)
     for i, one in enumerate(found):
       path = out / f"reconstruction_{i}.png"
-      write_panels(_rows(names, one), _NOTE, path)
+      write_panels(_rows(names, one), note, path)
       print(f"wrote {path}")
   except OSError as error:
     raise InputError(f"cannot write to --out={out}: {error}") from error

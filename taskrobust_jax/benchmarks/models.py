@@ -139,7 +139,7 @@ def minimax_step(
   """(the train step, its optimizer)."""
   weighting = minimax.make(strategy)
   tx = make_tx(minimax.ascend(weighting, len(suite.task_names)))
-  return step.make_train_step(suite, tx, 0, needs=weighting.needs), tx
+  return step.make_train_step(suite, tx, needs=weighting.needs), tx
 
 
 def plain_step(suite: Any) -> tuple[Callable[..., Any], Any]:
@@ -147,7 +147,7 @@ def plain_step(suite: Any) -> tuple[Callable[..., Any], Any]:
   tx = make_tx(optax.identity())
 
   def train_step(now, batch):
-    rng = jax.random.fold_in(state.stream("train", 0), now.step)
+    rng = jax.random.fold_in(state.stream("train", now.seed), now.step)
 
     def mean_loss(params):
       losses, counts = suite.per_task_losses(params, batch, rng)
@@ -158,7 +158,9 @@ def plain_step(suite: Any) -> tuple[Callable[..., Any], Any]:
       gradients, now.opt_state, now.params, step=now.step
     )
     params = optax.apply_updates(now.params, updates)
-    return state.TrainState(now.step + 1, params, opt_state), told
+    return now._replace(
+      step=now.step + 1, params=params, opt_state=opt_state
+    ), told
 
   return train_step, tx
 

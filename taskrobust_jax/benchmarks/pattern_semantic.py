@@ -7,16 +7,16 @@ and classes are semantic. One small masked autoencoder is pre-trained on the
 patterns alone and on the semantic tasks alone (one seed), and on all five: by
 averaging, by minimax over log(loss / reference), where a task's reference is
 its training loss at the end of the run without the other kind, and by minimax
-over losses relative to their start (the config's own).
+over losses relative to their start (the config's own). Then `linear_probe` asks
+what the frozen encoder knows. Scenes are the same for all seeds.
 
-Then the encoder is frozen and shown whole pictures; linear maps (ridge) from
-its tokens to classes and normals are fitted on training scenes and tested on
-held-out ones: that is what the encoder knows, whatever its decoders do. Scenes
-are the same for all seeds.
+A run that is in FOLDER's JSON is not repeated, so the command goes on where it
+was stopped.
 """
 
 from collections.abc import Callable, Iterator
-import os
+import json
+import pathlib
 import time
 from typing import Any
 
@@ -24,13 +24,10 @@ from absl import flags
 import numpy as np
 
 from taskrobust_jax import program
-from taskrobust_jax.benchmarks import measure
+from taskrobust_jax.benchmarks import linear_probe, measure
 
 SEEDS = (0, 1, 2)
-SCENES_OF_PROBE = 1024  # Of the training scenes, at most.
-ROWS_AT_ONCE = 128
-RIDGE = 1e-3
-LAST_STEPS = 50  # Whose mean loss is a reference.
+FIRST_STEPS, LAST_STEPS = 10, 50  # Whose mean losses are told.
 UNTRAINED = "untrained"
 ALONE = ("pattern alone", "semantic alone")
 
@@ -38,32 +35,48 @@ ALONE = ("pattern alone", "semantic alone")
 def main(out: str) -> None:
   """Prints a row for each run; writes them all, with a picture."""
   measure.use_one_thread()
-  began, rows, references = time.process_time(), [], {}
+  path = pathlib.Path(out) / "pattern_semantic.json"
+  rows, references = earlier(path), {}
   dataset = Kept(config_of(""))
   print(f"{'case':<20} seed   mIoU  pixels    normals  CPU s", flush=True)
   for case, text in cases(references):
     pretrain = pretrainer(text, dataset)
     for seed in SEEDS[:1] if case in ALONE else SEEDS:
-      row = {"case": case, "seed": seed, **pretrain(seed, case != UNTRAINED)}
-      rows.append(row)
+      names = {"case": case, "seed": seed}
+      row = next((row for row in rows if row.items() >= names.items()), None)
+      if row is None:
+        row = {**names, **pretrain(seed, case != UNTRAINED)}
+        rows.append(row)
+        measure.write(str(path), rows, **settings())
       print(
         f"{case:<20} {seed:>4}  {row['miou']:.3f}  {row['accuracy']:6.1%}"
         f"  {row['degrees']:5.2f} deg  {row['cpu_seconds']:5.1f}",
         flush=True,
       )
-    if case in ALONE:
-      references |= rows[-1]["train_losses"]
-  measure.write(
-    os.path.join(out, "pattern_semantic.json"),
-    rows,
-    scenes_of_probe=SCENES_OF_PROBE,
-    ridge=RIDGE,
-    steps=config_of("").num_steps,
-    cpu_seconds=round(time.process_time() - began),
-  )
-  path = os.path.join(out, "pattern_semantic.png")
-  draw(rows, path)
-  print(f"wrote {path}")
+      if case in ALONE:
+        references |= row["last_losses"]
+  picture = path.with_suffix(".png")
+  draw(rows, picture)
+  print(f"wrote {picture}")
+
+
+def settings() -> dict[str, Any]:
+  """What the runs in a file have in common."""
+  config = config_of("")
+  return {
+    "steps": config.num_steps,
+    "batch_size": config.batch_size,
+    "pictures_of_probe": linear_probe.PICTURES,
+    "ridge": linear_probe.RIDGE,
+  }
+
+
+def earlier(path: pathlib.Path) -> list[dict[str, Any]]:
+  """Rows of a file that was written with the same settings."""
+  if not path.exists():
+    return []
+  found = json.loads(path.read_text("utf-8"))
+  return found["rows"] if found["settings"] == settings() else []
 
 
 def cases(references: dict[str, float]) -> Iterator[tuple[str, str]]:
@@ -142,113 +155,30 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
   weighting = sections.make_weighting(config.minimax)
   _, tx = sections.optimizer(config, weighting, len(names))
   initial = jax.jit(lambda seed: state.initial_state(init_params, tx, seed))
-  step = jax.jit(lambda seed, *rest: make_train_step(suite, tx, seed)(*rest))
+  step = jax.jit(make_train_step(suite, tx))
   scenes = dataset.split("train")
-  encode = encoder(suite, len(dataset.info.class_names))
+  encode = linear_probe.encoder(suite, len(dataset.info.class_names))
 
   def pretrain(seed: int, is_trained: bool = True) -> dict[str, Any]:
     began, told = time.process_time(), []
     order = Order(len(scenes), config.batch_size, seed)
     now = initial(seed)
     for index in range(config.num_steps if is_trained else 0):
-      now, metrics = step(seed, now, scenes.read(order.rows(index)))
+      now, metrics = step(now, scenes.read(order.rows(index)))
       told.append((metrics.losses, metrics.task_weights))
-    found = probe(encode, now.params, dataset)
+    found = linear_probe.probe(encode, now.params, dataset)
     if told:
       losses, weights = map(np.array, zip(*jax.device_get(told), strict=True))
       by_task = lambda values: dict(zip(names, values.tolist(), strict=True))
-      found["train_losses"] = by_task(losses[-LAST_STEPS:].mean(0))
+      found["first_losses"] = by_task(losses[:FIRST_STEPS].mean(0))
+      found["last_losses"] = by_task(losses[-LAST_STEPS:].mean(0))
       found["mean_weights"] = by_task(weights.mean(0))
     return found | {"cpu_seconds": time.process_time() - began}
 
   return pretrain
 
 
-def probe(encode, params, dataset) -> dict[str, float]:
-  """What linear maps find in a frozen encoder.
-
-  Args:
-    encode: From `encoder`.
-    params: Of the model.
-    dataset: Its scenes.
-
-  Returns:
-    On held-out scenes: `miou`, the mean over classes of intersection over
-    union; `accuracy` of classes at stride 4; `degrees`, the mean angle between
-    normals where there is a surface.
-  """
-  scenes = dataset.split("train")
-  train = scenes.read(range(min(SCENES_OF_PROBE, len(scenes))))
-  test = dataset.split("eval").values
-  num_classes = len(dataset.info.class_names)
-  features, labels, normals = encode(params, train)
-  mean, deviation = features.mean(0), features.std(0) + 1e-6
-
-  def standard(features):
-    return np.insert((features - mean) / deviation, 0, 1.0, axis=1)
-
-  features = standard(features)
-  one_hot = np.eye(num_classes)[labels].reshape(len(labels), -1)
-  gram = features.T @ features / len(features)
-  maps = np.linalg.solve(
-    gram + RIDGE * np.eye(len(gram)),
-    features.T @ np.append(one_hot, normals, 1) / len(features),
-  )
-
-  features, labels, normals = encode(params, test)
-  found = standard(features) @ maps
-  width = one_hot.shape[1]
-  classes = found[:, :width].reshape(*labels.shape, num_classes).argmax(-1)
-  confusion = np.zeros((num_classes, num_classes))
-  np.add.at(confusion, (labels, classes), 1)
-  both = np.diag(confusion)
-  union = confusion.sum(0) + confusion.sum(1) - both
-  true, found = (x.reshape(-1, 3) for x in (normals, found[:, width:]))
-  is_surface = (true != 0).any(1)
-  true, found = true[is_surface], found[is_surface]
-  cosine = (true * found).sum(1) / np.linalg.norm(found, axis=1)
-  return {
-    "miou": float((both / union).mean()),
-    "accuracy": float(both.sum() / confusion.sum()),
-    "degrees": float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()),
-  }
-
-
-def encoder(suite, num_classes: int) -> Callable[..., list[np.ndarray]]:
-  """Makes (params, rows) -> tokens, classes, normals of whole pictures.
-
-  Each is [B N, values]; the targets are the pre-training's own.
-  """
-  import jax
-  import jax.numpy as jnp
-
-  from taskrobust_jax.tasks import modalities
-
-  kinds = modalities.make(num_classes)
-
-  @jax.jit
-  def run(params, batch):
-    shape = len(batch["rgb"]), suite.num_patches
-    every = jnp.broadcast_to(jnp.arange(suite.num_patches), shape)
-    tokens = suite.apply(params, suite.show(batch), every, method="encode")
-    targets = [
-      kinds[name].target(batch, suite.patch).values
-      for name in ("semseg", "normals")
-    ]
-    return [x.reshape(-1, x.shape[-1]) for x in (tokens[:, 1:], *targets)]
-
-  def run_all(params, rows):
-    parts = []
-    for first in range(0, len(rows["rgb"]), ROWS_AT_ONCE):
-      last = first + ROWS_AT_ONCE
-      batch = {name: x[first:last] for name, x in rows.items()}
-      parts.append(jax.device_get(run(params, batch)))
-    return [np.concatenate(x) for x in zip(*parts, strict=True)]
-
-  return run_all
-
-
-def draw(rows: list[dict[str, Any]], path: str) -> None:
+def draw(rows: list[dict[str, Any]], path: pathlib.Path) -> None:
   """Writes the picture: two probes, and what the adversary worked on."""
   from matplotlib.backends.backend_agg import FigureCanvasAgg
   from matplotlib.figure import Figure

@@ -1,22 +1,26 @@
 """What a masked autoencoder's step costs: decoders, features, minimax.
 
-  python -m taskrobust_jax.benchmarks.vision [--mae_code=FOLDER] [--out=FILE]
+  python -m taskrobust_jax.benchmarks.vision [--part=tiny --part=base ...]
+    [--mae_code=FOLDER] [--out=FILE]
 
-- K = 1..4 decoders beside one, for separate ("full") and shared ("light") ones,
-  at tiny/96 and, K = 1 and 4, at base/224: measured growth over the growth of
-  the FLOPs of all products (`floor`). Claim: at most 1.05. The step of the
-  public MultiMAE, which runs its decoders one by one, grew 1.24, 1.76 and 2.0
-  times at K = 2, 3, 4 (tiny, one thread, measured once, elsewhere).
-- MAE with a tiny encoder at 96 and 224 pixels, 8 rows a step, beside
+- tiny, base: K = 1..4 decoders beside one, for separate ("full") and shared
+  ("light") ones, at tiny/96 and, K = 1 and 4, at base/224: measured growth over
+  the growth of the FLOPs of all products (`floor`). Claim: at most 1.05. The
+  step of the public MultiMAE, which runs its decoders one by one, grew
+  1.24, 1.76, 2.0 times at K = 2, 3, 4 (tiny, one thread, measured elsewhere).
+  Then HOG and edges as a share of a base step. Claim: at most 3 %.
+- minimax: the minimax step beside plain averaging, six tasks. Claim: at most
+  1.02.
+- mae: MAE with a tiny encoder at 96 and 224 pixels, 8 rows a step, beside
   facebookresearch's MaskedAutoencoderViT in PyTorch. Claim: at most 0.9. FOLDER
   holds its models_mae.py; torch and timm must be importable. Without: left out.
-- HOG and edges as a share of a base step. Claim: at most 3 %.
-- The minimax step beside plain averaging, six tasks. Claim: at most 1.02.
 
-Float32, one thread, CPU time. It takes about four minutes.
+Float32, one thread, CPU time. The file keeps the rows of other parts.
 """
 
 from collections.abc import Callable, Sequence
+import json
+import pathlib
 import types
 from typing import Any
 
@@ -26,55 +30,38 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
 
+PARTS = ("tiny", "base", "minimax", "mae")
 OUTPUTS = ("rgb", "depth", "semseg", "normals")
 ALL = ("rgb", "hog", "edges", "depth", "normals", "semseg")
 NUM_ROWS_OF_MAE = 8
 NUM_CLASSES = 133  # COCO's, as in MultiMAE.
 PUBLIC_GROWTH = {2: 1.24, 3: 1.76, 4: 2.0}
-# name: size, pixels, rows, visible patches of three modalities, Ks, rounds.
+# size: pixels, rows, visible patches of three modalities, Ks, rounds.
 CASES = {
-  "tiny/96": ("tiny", 96, 8, 18, (1, 2, 3, 4), 11),
-  "base/224": ("base", 224, 2, 98, (1, 4), 3),
+  "tiny": (96, 8, 18, (1, 2, 3, 4), 11),
+  "base": (224, 2, 98, (1, 4), 3),
 }
 
 
-def main(out: str, mae_code: str | None) -> None:
-  """Prints and writes all rows."""
+def main(out: str, parts: Sequence[str], mae_code: str | None) -> None:
+  """Prints rows and writes them when a part is done."""
   measure.use_one_thread()
   rows = []
-  print("case      decoders  K   floor    time   time / floor   one step")
-  for case in CASES:
-    for row in decoders(case):
-      rows.append(row)
-      print(
-        f"{case:<9} {row['decoders']:<8} {row['num_tasks']:>2}"
-        f"  {row['floor']:6.3f}  {row['time']:6.3f}  {row['ratio']:10.3f}"
-        f"  {1e3 * row['seconds']:10.1f} ms",
-        flush=True,
-      )
-  base_seconds = rows[-1]["base_seconds"]
-  row = features(base_seconds)
-  rows.append(row)
-  print(f"HOG and edges: {row['share']:.2%} of a base step", flush=True)
-  row = {"case": "minimax / averaging, tiny/96, K = 6", **overhead()}
-  rows.append(row)
-  print(
-    f"minimax / averaging, K = 6: {row['median']:.3f} ({row['low']:.3f}, "
-    f"{row['high']:.3f}), FLOPs {row['flops']:.6f}",
-    flush=True,
-  )
-  if mae_code:
-    for pixels, rounds in ((96, 21), (224, 7)):
-      row = public_mae(mae_code, pixels, rounds)
-      rows.append(row)
-      print(
-        f"{row['case']}: {row['median']:.3f} ({row['low']:.3f}, "
-        f"{row['high']:.3f}), {NUM_ROWS_OF_MAE / row['seconds']:.0f} images/s",
-        flush=True,
-      )
-  else:
-    print("the public MAE left out: no --mae_code")
-  measure.write(out, rows, public_growth=PUBLIC_GROWTH, threads=1)
+  if pathlib.Path(out).exists():
+    rows = json.loads(pathlib.Path(out).read_text("utf-8"))["rows"]
+  for part in parts:
+    if part == "mae" and not mae_code:
+      print("the public MAE left out: no --mae_code")
+      continue
+    found = {
+      "tiny": lambda: decoders("tiny"),
+      "base": lambda: decoders("base"),
+      "minimax": overhead,
+      "mae": lambda: public_mae(mae_code),
+    }[part]()
+    rows = [row for row in rows if row["part"] != part]
+    rows += [{"part": part, **row} for row in found]
+    measure.write(out, rows, public_growth=PUBLIC_GROWTH, threads=1)
 
 
 def problem(
@@ -175,9 +162,9 @@ def step_of(work) -> Callable[[], None]:
   return models.compiled_step(*models.minimax_step(work.suite), work)[1]
 
 
-def decoders(case: str) -> list[dict[str, Any]]:
+def decoders(size: str) -> list[dict[str, Any]]:
   """Growth of the step with the number of decoders, and of its floor."""
-  size, pixels, num_rows, num_visible, numbers, rounds = CASES[case]
+  pixels, num_rows, num_visible, numbers, rounds = CASES[size]
   named, floors = {}, {}
   for shares_decoder in (False, True):
     for num_tasks in numbers:
@@ -197,62 +184,88 @@ def decoders(case: str) -> list[dict[str, Any]]:
   warmup = 3 if size == "tiny" else 1
   seconds = measure.interleaved(list(named.values()), rounds, warmup)
   growth = np.median(seconds / seconds[:, :1], axis=0)
-  return [
-    {
-      "case": case,
-      "decoders": name[0],
-      "num_tasks": name[1],
-      "floor": floors[name] / floors["full", 1],
-      "time": float(growth[i]),
-      "ratio": float(growth[i] * floors["full", 1] / floors[name]),
-      "seconds": float(np.median(seconds[:, i])),
-      "base_seconds": float(np.median(seconds[:, 0])),
-      "gflops_a_second": num_rows
-      * floors[name]
-      / np.median(seconds[:, i])
-      / 1e9,
-    }
-    for i, name in enumerate(named)
-  ]
+  print("size  pixels  decoders  K   floor    time   time / floor   one step")
+  rows = []
+  for i, (kind, num_tasks) in enumerate(named):
+    growth_of_floor = floors[kind, num_tasks] / floors["full", 1]
+    step = float(np.median(seconds[:, i]))
+    rows.append(
+      {
+        "size": size,
+        "pixels": pixels,
+        "decoders": kind,
+        "num_tasks": num_tasks,
+        "floor": growth_of_floor,
+        "time": float(growth[i]),
+        "ratio": float(growth[i] / growth_of_floor),
+        "seconds": step,
+        "gflops_a_second": num_rows * floors[kind, num_tasks] / step / 1e9,
+      }
+    )
+    print(
+      f"{size:<5} {pixels:>6}  {kind:<8} {num_tasks:>2}  {growth_of_floor:6.3f}"
+      f"  {growth[i]:6.3f}  {rows[-1]['ratio']:10.3f}  {1e3 * step:10.1f} ms",
+      flush=True,
+    )
+  if size == "base":
+    rows.append(features(pixels, num_rows, rows[0]["seconds"]))
+  return rows
 
 
-def features(base_seconds: float) -> dict[str, Any]:
-  """HOG and edges of the pictures of a base step, as a share of it."""
+def features(pixels: int, num_rows: int, base_seconds: float) -> dict[str, Any]:
+  """HOG and edges of the pictures of a step, as a share of it."""
   import jax
 
   from taskrobust_jax.tasks import image_features
 
-  _, pixels, num_rows, *_ = CASES["base/224"]
   shape = (num_rows, pixels, pixels, 3)
   images = np.random.default_rng(0).random(shape, np.float32)
   both = jax.jit(lambda x: (image_features.hog(x), image_features.edges(x)))
   run = lambda: jax.block_until_ready(both(images))
   seconds = float(np.median(measure.interleaved([run], 21)))
+  share = seconds / base_seconds
+  print(f"HOG and edges: {share:.2%} of a base step", flush=True)
   return {
     "case": "HOG and edges / base step",
     "seconds": seconds,
     "base_seconds": base_seconds,
-    "share": seconds / base_seconds,
+    "share": share,
   }
 
 
-def overhead() -> dict[str, Any]:
+def overhead() -> list[dict[str, Any]]:
   """Ratios minimax / plain averaging with all six modalities."""
   from taskrobust_jax.benchmarks import minimax_overhead
 
   _, work = problem("tiny", 96, 8, 12, inputs=("rgb",), outputs=ALL)
-  return minimax_overhead.compare_steps(work, rounds=21)
+  row = minimax_overhead.compare_steps(work, rounds=21)
+  print(
+    f"minimax / averaging, K = 6: {row['median']:.3f} ({row['low']:.3f}, "
+    f"{row['high']:.3f}), FLOPs {row['flops']:.6f}",
+    flush=True,
+  )
+  return [{"case": "minimax / averaging, tiny/96, K = 6", **row}]
 
 
-def public_mae(folder: str, pixels: int, rounds: int) -> dict[str, Any]:
+def public_mae(folder: str) -> list[dict[str, Any]]:
   """Our step over that of the public MAE, with tiny encoder and decoder."""
   from taskrobust_jax.benchmarks import vision_torch
 
-  num_visible = (pixels // 16) ** 2 // 4
-  _, work = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
-  theirs = vision_torch.step_of(folder, pixels, NUM_ROWS_OF_MAE)
-  ratio = measure.paired_ratio(step_of(work), theirs, rounds)
-  return {"case": f"ours / public MAE, tiny/{pixels}", **ratio._asdict()}
+  rows = []
+  for pixels, rounds in ((96, 21), (224, 7)):
+    num_visible = (pixels // 16) ** 2 // 4
+    _, work = mae_problem(pixels, NUM_ROWS_OF_MAE, num_visible)
+    theirs = vision_torch.step_of(folder, pixels, NUM_ROWS_OF_MAE)
+    ratio = measure.paired_ratio(step_of(work), theirs, rounds)
+    print(
+      f"ours / public MAE, tiny/{pixels}: {ratio.median:.3f} ({ratio.low:.3f}, "
+      f"{ratio.high:.3f}), {NUM_ROWS_OF_MAE / ratio.seconds:.0f} images/s",
+      flush=True,
+    )
+    rows.append(
+      {"case": f"ours / public MAE, tiny/{pixels}", **ratio._asdict()}
+    )
+  return rows
 
 
 def mae_problem(
@@ -280,5 +293,6 @@ if __name__ == "__main__":
   _OUT = flags.DEFINE_string(
     "out", "notebooks/results/vision.json", "Where the JSON goes."
   )
+  _PART = flags.DEFINE_multi_enum("part", PARTS, PARTS, "What is measured.")
   _MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
-  program.run(lambda: main(_OUT.value, _MAE_CODE.value))
+  program.run(lambda: main(_OUT.value, _PART.value, _MAE_CODE.value))

@@ -63,3 +63,42 @@ class Order:
 
     indices = grain.MapDataset.range(self.num_rows)
     return indices.seed(self.seed).shuffle().repeat()
+
+
+class SmallOrder:
+  """As `Order`, for few rows: it holds the permutation of an epoch in memory.
+
+  An index of `Order` costs more the fewer rows there are: some 200 us of 256,
+  since it draws below 2**16 until one is legal.
+
+  Args:
+    num_rows: rows of the split, at least 1.
+    batch_size: rows of the global batch, at least 1.
+    seed: 0 to 2**32 - 1.
+
+  >>> order = SmallOrder(num_rows=6, batch_size=4, seed=0)
+  >>> sorted([*order.rows(0).tolist(), *order.rows(1)[:2].tolist()])
+  [0, 1, 2, 3, 4, 5]
+  """
+
+  def __init__(self, num_rows: int, batch_size: int, seed: int):
+    self.num_rows = num_rows
+    self.batch_size = batch_size
+    self.seed = seed
+    self._epoch, self._order = -1, np.empty(0, np.int64)
+
+  def rows(self, step: int) -> np.ndarray:
+    """The rows of the global batch of a step, int64 [batch_size]."""
+    places = step * self.batch_size + np.arange(self.batch_size)
+    epochs, within = np.divmod(places, self.num_rows)
+    parts = [
+      self._permutation(epoch)[within[epochs == epoch]]
+      for epoch in range(epochs[0], epochs[-1] + 1)
+    ]
+    return np.concatenate(parts)
+
+  def _permutation(self, epoch: int) -> np.ndarray:
+    if epoch != self._epoch:
+      random = np.random.default_rng([self.seed, epoch])
+      self._epoch, self._order = epoch, random.permutation(self.num_rows)
+    return self._order

@@ -106,6 +106,7 @@ def build(
   init_params: Callable[[jax.Array], Any] | None = None,
   devices: Sequence[jax.Device] | None = None,
   start: Start | None = None,
+  make_order: Callable[..., Order] = Order,
 ) -> Experiment:
   """Makes the objects of a run; every check is done before anything compiles.
 
@@ -119,6 +120,7 @@ def build(
       the compiled program.
     devices: Those to use; all if `None`.
     start: Params in place of new ones; the optimizer is new in any case.
+    make_order: (rows, batch size, seed) -> which rows make a batch.
 
   Returns:
     An `Experiment`.
@@ -170,7 +172,7 @@ def build(
     "evaluation.batch_size", config.evaluation.batch_size, 1, mesh
   )
   train_rows, eval_rows = dataset.split("train"), dataset.split("eval")
-  order = Order(len(train_rows), config.batch_size, config.seed)
+  order = make_order(len(train_rows), config.batch_size, config.seed)
   # An index costs microseconds, and is asked for twice.
   rows_of_step = functools.lru_cache(maxsize=2)(order.rows)
 
@@ -193,10 +195,10 @@ def build(
   init = functools.partial(
     state.initial_state,
     tx=tx,
-    seed=config.seed,
     has_averages=average_decay > 0,
   )
-  shapes = jax.eval_shape(init, init_params)
+  seed = np.uint32(config.seed)
+  shapes = jax.eval_shape(init, init_params, seed=seed)
   shardings = sharding.state_sharding(mesh, shapes)
   identity = {
     "config": identity_of(config),
@@ -210,8 +212,7 @@ def build(
     make_train_step(
       suite,
       tx,
-      config.seed,
-      evaluation.held_out_losses(suite, config.seed),
+      evaluation.held_out_losses(suite),
       needs=weighting.needs,
       average_decay=average_decay,
       accumulated_vjp=accumulation.make_accumulated_vjp(
@@ -237,7 +238,7 @@ def build(
     state_shapes=shapes,
     state_sharding=shardings,
     init_state=functools.partial(
-      jax.jit(init, out_shardings=shardings), init_params
+      jax.jit(init, out_shardings=shardings), init_params, seed=seed
     ),
     load_batch=lambda step: batches.load(
       train_rows, rows_of_step(step), mesh, change_of_step(step)

@@ -37,21 +37,18 @@ class TaskMean(clu_metrics.Metric):
     return self.total / self.count
 
 
-def held_out_losses(
-  suite: TaskSuite, seed: int
-) -> Callable[[Any, Any], jax.Array]:
+def held_out_losses(suite: TaskSuite) -> Callable[..., jax.Array]:
   """Makes the losses that a `held_out` signal is shown.
 
   Args:
     suite: The tasks.
-    seed: Of the run.
 
   Returns:
-    (params, rows) -> losses [K] f32, NaN for a task without targets. Every call
-    corrupts the rows alike.
+    (params, rows, seed of the run) -> losses [K] f32, NaN for a task without
+    targets. Every call corrupts the rows alike.
   """
 
-  def losses(params, rows):
+  def losses(params, rows, seed):
     sums = _sums(suite, params, rows, stream("adversary", seed))
     return sums.loss / sums.count
 
@@ -97,7 +94,7 @@ def make_evaluate(
   """
 
   @jax.jit(out_shardings=replicated(mesh))
-  def sums_of_batch(params, batch, index):
+  def sums_of_batch(params, batch, seed, index):
     rng = jax.random.fold_in(stream("evaluate", seed), index)
     sums = _sums(suite, params, batch, rng)
     return clu_metrics.Collection.create_collection(
@@ -114,7 +111,9 @@ def make_evaluate(
   def evaluate(params: Any) -> dict[str, float]:
     collection, parts = None, []
     for index, batch_rows in enumerate(batches):
-      sums = sums_of_batch(params, load(source, batch_rows, mesh), index)
+      sums = sums_of_batch(
+        params, load(source, batch_rows, mesh), np.uint32(seed), index
+      )
       parts.append(sums.loss)
       collection = sums if collection is None else collection.merge(sums)
     counts = np.asarray(collection.loss.count)

@@ -17,12 +17,16 @@ class TrainState(NamedTuple):
   Attributes:
     step: Scalar int32. Batches consumed, the only counter: it advances on a
       skipped update too, and schedules are functions of it.
+    seed: Scalar uint32, of the run. All that a step draws is a function of it
+      and of `step`; here it is no constant of the compiled program, so that
+      runs which differ in their seed share one.
     params: Tree of f32 arrays.
     opt_state: The optimizer's, with the adversary inside.
     averages: Means over the steps so far, or () for none.
   """
 
   step: jax.Array
+  seed: jax.Array
   params: Any
   opt_state: Any
   averages: Averages | tuple[()] = ()
@@ -31,7 +35,7 @@ class TrainState(NamedTuple):
 def initial_state(
   init_params: Callable[[jax.Array], Any],
   tx: optax.GradientTransformation,
-  seed: int,
+  seed: int | jax.Array,
   has_averages: bool = False,
 ) -> TrainState:
   """The state before the first batch; call it under `jit`."""
@@ -40,7 +44,8 @@ def initial_state(
   averages = ()
   if has_averages:
     averages = Averages(params, minimax.task_weights(opt_state))
-  return TrainState(jnp.zeros([], jnp.int32), params, opt_state, averages)
+  step = jnp.zeros([], jnp.int32)
+  return TrainState(step, jnp.uint32(seed), params, opt_state, averages)
 
 
 _STREAMS = {
@@ -52,6 +57,6 @@ _STREAMS = {
 }
 
 
-def stream(name: str, seed: int) -> jax.Array:
+def stream(name: str, seed: int | jax.Array) -> jax.Array:
   """The key of one of a run's independent random streams."""
   return jax.random.fold_in(jax.random.key(seed), _STREAMS[name])

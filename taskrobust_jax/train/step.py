@@ -45,8 +45,7 @@ class StepMetrics(NamedTuple):
 def make_train_step(
   suite: TaskSuite,
   tx: optax.GradientTransformationExtraArgs,
-  seed: int,
-  held_out_losses: Callable[[Any, Any], jax.Array] | None = None,
+  held_out_losses: Callable[..., jax.Array] | None = None,
   *,
   needs: Sequence[str] = (),
   average_decay: float = 0.0,
@@ -57,9 +56,8 @@ def make_train_step(
   Args:
     suite: The tasks.
     tx: A chain whose first link is `minimax.ascend` (see `optimizer.py`).
-    seed: Of the run.
-    held_out_losses: (params, held-out rows) -> [K], for an adversary that is
-      shown those; it decides at which steps it looks.
+    held_out_losses: (params, held-out rows, seed) -> [K], for an adversary that
+      is shown those; it decides at which steps it looks.
     needs: Those of the strategy. "gradient_norms" costs K times the memory of
       the gradients.
     average_decay: Of the means, see `Averages`; unused in a run without.
@@ -72,7 +70,7 @@ def make_train_step(
   """
 
   def train_step(state: TrainState, batch: Any, held_out: Any = None):
-    rng = jax.random.fold_in(stream("train", seed), state.step)
+    rng = jax.random.fold_in(stream("train", state.seed), state.step)
     before = minimax.find_state(state.opt_state).weighting.task_weights
     # For a suite whose rows follow the weights.
     more = (before,) if getattr(suite, "uses_task_weights", False) else ()
@@ -100,7 +98,9 @@ def make_train_step(
       task_losses=losses,
       is_present=counts > 0,
       step=state.step,
-      held_out_losses=lambda: held_out_losses(state.params, held_out),
+      held_out_losses=lambda: held_out_losses(
+        state.params, held_out, state.seed
+      ),
       gradient_norms=gradient_norms,
     )  # one backward, whatever K is
     params = optax.apply_updates(state.params, updates)
@@ -120,7 +120,13 @@ def make_train_step(
       num_non_finite_in_a_row(opt_state),
       _mean_task_weights(opt_state, averages),
     )
-    return TrainState(state.step + 1, params, opt_state, averages), metrics
+    after = state._replace(
+      step=state.step + 1,
+      params=params,
+      opt_state=opt_state,
+      averages=averages,
+    )
+    return after, metrics
 
   return train_step
 

@@ -10,6 +10,7 @@ import jax
 from ml_collections import ConfigDict
 import numpy as np
 
+from taskrobust_jax.data.order import SmallOrder
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import loop, sharding
 from taskrobust_jax.train.build import Experiment, build
@@ -191,6 +192,7 @@ class FineTuner:
       _Data(train, self._eval, task.digest),
       suite,
       jax.tree_util.Partial(init_params, given),
+      make_order=SmallOrder,
     )
     judge = make_judge(
       suite,

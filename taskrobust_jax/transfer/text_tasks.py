@@ -6,7 +6,7 @@ from typing import Any
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax.data import conllu, glue, labelled, tagged
+from taskrobust_jax.data import agreement, conllu, glue, labelled, tagged
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.transfer import heads, text_rows
 from taskrobust_jax.transfer.objectives import (
@@ -18,11 +18,12 @@ from taskrobust_jax.transfer.objectives import (
 from taskrobust_jax.transfer.task import ArrayRows, DownstreamTask
 
 TAGGING = "tagging"
+AGREEMENT = "agreement"
 
 
 def check_name(name: str, config: ConfigDict) -> None:
   """Raises InputError unless there is a task of this name."""
-  legal = [*glue.TASKS, TAGGING, *config.tables]
+  legal = [*glue.TASKS, TAGGING, AGREEMENT, *config.tables]
   if name not in legal:
     raise InputError(
       f"task {name!r} is not known; there are {', '.join(legal)}"
@@ -41,7 +42,8 @@ def make_task(
   """Reads the data of a task and makes it.
 
   Args:
-    name: Of `glue.TASKS`, "tagging", or a key of `config.tables`.
+    name: Of `glue.TASKS`, "tagging" or "agreement", which read the files of
+      `config.tagging`, or a key of `config.tables`.
     data_dir: What GLUE is read from, see `glue.read`.
     tokenizer: The encoder's.
     config: See `configs/finetune_glue.py`; `tables`, `tagging`, `model` and
@@ -60,9 +62,13 @@ def make_task(
     )
   rate = config.model.dropout_rate
   if name == TAGGING:
-    return _tagging(config.tagging, tokenizer, width, length, rate)
+    return _tagging(_treebank(config, name), tokenizer, width, length, rate)
   if name in config.tables:
     splits, columns, scores = _of_table(name, config.tables[name])
+  elif name == AGREEMENT:
+    splits = [agreement.of_sentences(x) for x in _treebank(config, name)]
+    columns = labelled.Columns(0, None, 1, agreement.CLASSES)
+    scores = ("accuracy",)
   else:
     if not data_dir:
       raise InputError(f"--data_dir must be given for {name}: GLUE's folder")
@@ -111,13 +117,19 @@ def _of_table(name: str, table: ConfigDict):
   return splits, columns, table.scores
 
 
-def _tagging(section, tokenizer, width, length, dropout_rate):
-  for name in ("train_path", "eval_path"):
-    if not section[name]:
+def _treebank(config, name):
+  for key in ("train_path", "eval_path"):
+    if not config.tagging[key]:
       raise InputError(
-        f"tagging.{name} must be given for the task {TAGGING}: a CoNLL-U file"
+        f"tagging.{key} must be given for the task {name}: a CoNLL-U file"
       )
-  splits = [tagged.read(section.train_path), tagged.read(section.eval_path)]
+  return [
+    tagged.read(file)
+    for file in (config.tagging.train_path, config.tagging.eval_path)
+  ]
+
+
+def _tagging(splits, tokenizer, width, length, dropout_rate):
   train, held_out = text_rows.of_sentences(splits, tokenizer, length)
   return DownstreamTask(
     TAGGING,

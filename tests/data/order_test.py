@@ -12,10 +12,11 @@ SIZES = st.integers(1, 12)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.parametrize("kind", [order.Order, order.SmallOrder])
 @settings(max_examples=20, deadline=None)
 @given(SIZES, SIZES, SEEDS)
-def test_every_row_comes_once_an_epoch(num_rows, batch_size, seed):
-  it = order.Order(num_rows, batch_size, seed)
+def test_every_row_comes_once_an_epoch(kind, num_rows, batch_size, seed):
+  it = kind(num_rows, batch_size, seed)
   steps = -(-3 * num_rows // batch_size)
   rows = np.concatenate([it.rows(step) for step in range(steps)])
   assert rows.dtype == np.int64
@@ -23,20 +24,30 @@ def test_every_row_comes_once_an_epoch(num_rows, batch_size, seed):
   assert (np.sort(epochs, axis=1) == np.arange(num_rows)).all()
 
 
+@pytest.mark.parametrize("kind", [order.Order, order.SmallOrder])
 @settings(max_examples=20, deadline=None)
 @given(SIZES, SIZES, SEEDS, st.lists(st.integers(0, 10**9), max_size=5))
-def test_a_batch_depends_on_seed_and_step_alone(num_rows, size, seed, before):
-  it = order.Order(num_rows, size, seed)
+def test_a_batch_depends_on_seed_and_step_alone(
+  kind, num_rows, size, seed, before
+):
+  it = kind(num_rows, size, seed)
   for step in before:
     it.rows(step)
-  assert (it.rows(7) == order.Order(num_rows, size, seed).rows(7)).all()
+  assert (it.rows(7) == kind(num_rows, size, seed).rows(7)).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(SIZES, SIZES, SEEDS)
+def test_a_process_asks_for_its_part_alone(num_rows, size, seed):
+  it = order.Order(num_rows, size, seed)
   assert (it.rows(7, slice(1, None, 2)) == it.rows(7)[1::2]).all()
 
 
-def test_epochs_and_seeds_differ():
-  first = order.Order(1_000, 1_000, 0)
+@pytest.mark.parametrize("kind", [order.Order, order.SmallOrder])
+def test_epochs_and_seeds_differ(kind):
+  first = kind(1_000, 1_000, 0)
   assert (first.rows(0) != first.rows(1)).mean() > 0.9
-  assert (first.rows(0) != order.Order(1_000, 1_000, 1).rows(0)).mean() > 0.9
+  assert (first.rows(0) != kind(1_000, 1_000, 1).rows(0)).mean() > 0.9
 
 
 def test_the_order_never_changes():

@@ -38,7 +38,8 @@ def vit_large(batch_size=256):
   """MultiMAE's published shape at ViT-L: 224 px, six tasks."""
   config = multimae_smoke.get_config()
   config.data.image_size = 224
-  config.tasks.num_visible = 98
+  config.tasks.update(patch=16, num_visible=98)
+  config.model.shares_decoder = False
   config.batch_size = batch_size
   encoder = config.model.encoder
   encoder.num_layers, encoder.width, encoder.num_heads = VIT_SIZES["large"]

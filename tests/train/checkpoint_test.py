@@ -24,6 +24,7 @@ def state_of(step, size=64):
   noise = np.random.default_rng(step).normal(size=size)
   return TrainState(
     jnp.int32(step),
+    jnp.uint32(0),
     {"kernel": jnp.asarray(noise, jnp.float32), "flag": jnp.array([True])},
     {"mean": jnp.asarray(noise, jnp.bfloat16)},
   )

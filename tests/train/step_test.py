@@ -66,6 +66,16 @@ def test_one_program_for_all_steps_and_no_host_in_it():
   assert "outfeed" not in text
 
 
+def test_runs_that_differ_in_their_seed_share_a_program():
+  texts = [
+    experiment.train_step.lower(
+      experiment.state_shapes, experiment.load_batch(0)
+    ).as_text()
+    for experiment in (experiment_of(seed=1), experiment_of(seed=2))
+  ]
+  assert texts[0] == texts[1]
+
+
 class Quadratics:
   """A user's own suite: two tasks, and a third that comes and goes."""
 
@@ -94,7 +104,7 @@ def own_step(suite):
     skip_norm_above=0.0,
   )
   start = state.initial_state(lambda key: {"x": jnp.float32(0.0)}, tx, 0)
-  return jax.jit(step.make_train_step(suite, tx, 0)), start
+  return jax.jit(step.make_train_step(suite, tx)), start
 
 
 def test_a_suite_needs_two_attributes_and_no_entry_anywhere():

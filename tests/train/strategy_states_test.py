@@ -27,7 +27,7 @@ def after(states, num_steps, first=0):
 
 def test_saved_and_restored_states_go_on_bit_by_bit(tmp_path):
   states, _ = after({c: weighting_of(c).init(4) for c in CASE_NAMES}, 5)
-  state = TrainState(jnp.int32(5), {"x": jnp.zeros(2)}, states)
+  state = TrainState(jnp.int32(5), jnp.uint32(0), {"x": jnp.zeros(2)}, states)
   checkpoints = Checkpointer(tmp_path / "checkpoints", {"of": "all"})
   checkpoints.save(state, {})
   checkpoints.wait()

@@ -101,3 +101,14 @@ def test_tagging(make, config, tmp_path):
   labels = task.train.arrays["label"]
   assert (labels >= 0).sum() == 3
   assert labels.shape == (3, 16)
+
+
+def test_agreement(make, config, tmp_path):
+  file = tmp_path / "train.conllu"
+  line = "1\tw1\tw1\tNOUN\t_\t_\t0\troot\t_\t_\n"
+  verb = "2\tis\tbe\tAUX\t_\t_\t1\tcop\t_\t_\n\n"
+  file.write_text(f"{line}\n{line}{verb}{line}{verb}")
+  config.tagging.train_path = config.tagging.eval_path = str(file)
+  task = make("agreement")
+  assert task.train.arrays["label"].tolist() == [0, 1]
+  assert task.objective.score_name == "accuracy"

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from taskrobust_jax.benchmarks import pattern_semantic
+from taskrobust_jax.benchmarks import linear_probe, pattern_semantic
 from taskrobust_jax.tasks import modalities
 
 
@@ -38,8 +38,8 @@ def test_a_probe_finds_what_is_there_and_no_more():
   )
 
   def probe(knows):
-    encode = pattern_semantic.encoder(Oracle(knows), 6)
-    return pattern_semantic.probe(encode, None, dataset)
+    encode = linear_probe.encoder(Oracle(knows), 6)
+    return linear_probe.probe(encode, None, dataset)
 
   best, worst = probe(1.0), probe(0.0)
   assert best["miou"] > 0.99
