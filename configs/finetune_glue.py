@@ -20,12 +20,12 @@ dev rows, mean of seeds 0 to 2), averaging, minimax, before any training:
 
 from ml_collections import ConfigDict
 
-from taskrobust_jax import configuring
+from taskrobust_jax import configuring_transfer
 
 
 def get_config(text: str = "") -> ConfigDict:
   """The config; `text` is what stands after the colon of `--config`."""
-  config = configuring.fine_tuning(text)
+  config = configuring_transfer.fine_tuning(text)
   config.max_length = 64
   if config.mode == "full":
     config.optimizer.learning_rate = 3e-4  # Small models take larger ones.

@@ -18,12 +18,12 @@ Wall time and numbers: not yet run.
 
 from ml_collections import ConfigDict
 
-from taskrobust_jax import configuring
+from taskrobust_jax import configuring_transfer
 
 
 def get_config(text: str = "") -> ConfigDict:
   """The config; `text` is what stands after the colon of `--config`."""
-  config = configuring.picture_fine_tuning(text)
+  config = configuring_transfer.picture_fine_tuning(text)
   config.head.channels = 32
   config.head.num_blocks = 2
   if config.mode == "full":

@@ -4,7 +4,7 @@ RGB, HOG and edges are patterns, normals and classes are semantic; a third of
 the patches of RGB is shown. With three pattern tasks of five, averaging may
 spend the encoder on patterns.
 
-Found: nothing starves here. The semantic tasks alone are learnt no better
+Claim: nothing starves here. The semantic tasks alone are learnt no better
 (training loss of classes 1.02, normals .139) than with the patterns (1.00,
 .138), and the probe of a trained encoder hardly beats an untrained one's: mIoU
 .308 untrained, .308 either kind alone, .314 to .326 averaging, .323 to .330

@@ -58,7 +58,7 @@ def epochs_of(size: str):
   """(An epoch on cached features, one that runs the encoder), as functions."""
   import jax
 
-  from taskrobust_jax.configuring import fine_tuning
+  from taskrobust_jax.configuring_transfer import fine_tuning
   from taskrobust_jax.models.bert import SIZES as OPTIONS
   from taskrobust_jax.train import batches, loaded
   from taskrobust_jax.transfer import fine_tuning as tuning
