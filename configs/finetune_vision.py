@@ -25,6 +25,7 @@ def get_config(text: str = "") -> ConfigDict:
   """The config; `text` is what stands after the colon of `--config`."""
   config = configuring_transfer.picture_fine_tuning(text)
   config.head.channels = 32
+  config.head.cells = 2  # Of 4 pixels' width, as MultiMAE's 4 of a patch of 16.
   config.head.num_blocks = 2
   if config.mode == "full":
     config.num_epochs = 10.0

@@ -121,6 +121,7 @@ def problem(
     init_params,
     suite,
     models.on_devices(batch),
+    num_rows,
     num_rows * (1 + num_visible),
     suite.num_patches,
   )
