@@ -186,7 +186,12 @@ def problem(num_tasks: int):
   suite = MaskedLanguage(apply, hiding)
   batch = jax.tree.map(lambda x: x.astype(np.int32), batch)
   return models.Workload(
-    init_params, suite, models.on_devices(batch), NUM_ROWS * LENGTH, LENGTH
+    init_params,
+    suite,
+    models.on_devices(batch),
+    NUM_ROWS,
+    NUM_ROWS * LENGTH,
+    LENGTH,
   )
 
 
