@@ -163,15 +163,10 @@ def _compile(experiment: Experiment, batch: Any, topology: Topology) -> Any:
   try:
     return lowered.compile()
   except jax.errors.JaxRuntimeError as error:
-    match = re.search(
-      r"Used ([\d.]+)([KMGT]) of ([\d.]+)([KMGT]) hbm", str(error)
-    )
-    if "RESOURCE_EXHAUSTED" not in str(error) or not match:
+    sizes = sizes_of(str(error))
+    if sizes is None:
       raise
-    wanted, capacity = (
-      float(match[i]) * 2 ** (10 * ("KMGT".index(match[i + 1]) + 1))
-      for i in (1, 3)
-    )
+    wanted, capacity = sizes
     raise DoesNotFit(
       f"batch_size {experiment.batch_size:,} does not fit on {topology.name}: "
       f"the program wants {wanted / 2**30:.2f} GiB of a chip's "
@@ -180,6 +175,25 @@ def _compile(experiment: Experiment, batch: Any, topology: Topology) -> Any:
       wanted,
       capacity,
     ) from error
+
+
+def sizes_of(message: str) -> tuple[float, float] | None:
+  """Bytes wanted and there are, from the compiler's words; `None` if it has none.
+
+  It says "Used 18.5G of 15.75G hbm", or, where temporaries alone are too many,
+  "the total memory required for HLO temporaries (140.52G) exceeds available HBM
+  (15.75G)".
+  """
+  size = r"([\d.]+)([KMGT])"
+  match = re.search(rf"Used {size} of {size} hbm", message) or re.search(
+    rf"\({size}\) exceeds available HBM \({size}\)", message
+  )
+  if "RESOURCE_EXHAUSTED" not in message or not match:
+    return None
+  return tuple(
+    float(match[i]) * 2 ** (10 * ("KMGT".index(match[i + 1]) + 1))
+    for i in (1, 3)
+  )
 
 
 def least_sent(config: ConfigDict, experiment: Experiment) -> dict[str, float]:

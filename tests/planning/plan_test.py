@@ -131,6 +131,23 @@ def test_what_does_not_fit_says_the_bytes():
   )
 
 
+@pytest.mark.parametrize(
+  ("words", "sizes"),
+  [
+    ("Used 18.5G of 15.75G hbm. Exceeded", (18.5 * 2**30, 15.75 * 2**30)),
+    (
+      "the total memory required for HLO temporaries (140.52G) exceeds "
+      "available HBM (15.75G).",
+      (140.52 * 2**30, 15.75 * 2**30),
+    ),
+    ("of another kind", None),
+  ],
+)
+def test_the_compilers_words_about_memory(words, sizes):
+  assert planning.sizes_of(f"RESOURCE_EXHAUSTED: {words}") == sizes
+  assert planning.sizes_of(words) is None
+
+
 def stand_in(num_rows, seen):
   """A `make_plan` whose programs take 1 GiB, and 2 a unit of rows."""
 
