@@ -178,7 +178,7 @@ def _compile(experiment: Experiment, batch: Any, topology: Topology) -> Any:
 
 
 def sizes_of(message: str) -> tuple[float, float] | None:
-  """Bytes wanted and there are, from the compiler's words; `None` if it has none.
+  """Bytes wanted and there are, from the compiler's words; `None` without.
 
   It says "Used 18.5G of 15.75G hbm", or, where temporaries alone are too many,
   "the total memory required for HLO temporaries (140.52G) exceeds available HBM
