@@ -13,7 +13,7 @@ The other end of every scale: --from=random:RUN. Heads on a frozen encoder:
 `:frozen`, which is linear probing for classes; k nearest neighbours, classes
 only: `:neighbours`. All of it in one command:
 `bash launch/downstream_vision.sh`.
-Wall time and numbers: not yet run.
+Numbers: see the README (launch/downstream_vision.sh).
 """
 
 from ml_collections import ConfigDict
