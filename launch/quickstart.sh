@@ -21,7 +21,7 @@ esac
 bash launch/install.sh
 export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/cache}
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
-# Large pages: without them a fifth of a step is spent on fresh memory.
+# Large pages: without them much of a step is spent on mapping fresh memory.
 export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 
 run() {
