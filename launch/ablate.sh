@@ -16,10 +16,8 @@ if ! [[ -f $ablation ]]; then
   exit 2
 fi
 shift
-bash launch/install.sh
 out=${OUT:-runs/$(basename "$ablation" .py)}
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/cache}
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+source launch/common.sh
 
 # A line a run: config, seed, its folder, its data's folder ("-": it needs none).
 # Every argument string is read, so a wrong one is found before anything runs.
@@ -51,7 +49,7 @@ count=$(wc -l <<<"$jobs")
 number=0
 folders=()
 
-run() {
+train() {
   local data=$1 workdir=$2
   shift 2
   [[ $data == - ]] || .venv/bin/python -m taskrobust_jax.prepare "$@" || return
@@ -74,7 +72,7 @@ while IFS=$'\t' read -r seed config name data <&3; do
   label="[$number/$count] $name"
   code=0
   [[ $data == - ]] || flags+=(--data_dir="$out/$data")
-  run "$data" --workdir="$out/$name" "${flags[@]}" 2>&1 | tee -i "$log" |
+  train "$data" --workdir="$out/$name" "${flags[@]}" 2>&1 | tee -i "$log" |
     progress "$label" || code=${PIPESTATUS[0]}
   if ((code)); then
     printf '\n%s\n' "error: $name ended with exit code $code; see $log" >&2

@@ -6,7 +6,7 @@
 #
 #   bash launch/downstream_vision.sh [OUT]
 #
-# OUT is runs/downstream_vision. STEPS (400), EXAMPLES (256), DEV_ROWS (256),
+# OUT is runs/downstream_vision. STEPS (1500), EXAMPLES (256), DEV_ROWS (256),
 # SEEDS (0,1,2) and TASKS may be set in the environment, and so may be folders or
 # archives of more tasks, as data/image_folders.py has them: CAMVID, TUM (depth)
 # and TINY_IMAGENET.
@@ -28,17 +28,8 @@ add tum_depth tum_rgbd "${TUM:-}"
 add tiny_imagenet image_folder "${TINY_IMAGENET:-}"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(realpath -m "${1:-runs/downstream_vision}")
-steps=${STEPS:-400}
-mkdir -p "$out"
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$out/cache}
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
-
-run() {
-  printf '\n$ python'
-  printf ' %s' "$@"
-  printf '\n'
-  .venv/bin/python "$@"
-}
+steps=${STEPS:-1500}
+source launch/common.sh
 
 config=configs/multimae_smoke.py
 for method in average minimax; do
@@ -56,6 +47,7 @@ for method in average minimax random; do
     --from="$from" --tasks="$tasks" "${sources[@]}" \
     --num_examples="${EXAMPLES:-256}" --seeds="${SEEDS:-0,1,2}" \
     --config.evaluation.max_rows="${DEV_ROWS:-256}" \
+    --config.optimizer.learning_rate=2e-3 \
     --workdir="$out/finetune_$method"
 done
 run -m taskrobust_jax.report "$out"/finetune_* --out="$out/report"

@@ -18,18 +18,7 @@ case ${1:-text} in
     exit 2
     ;;
 esac
-bash launch/install.sh
-export JAX_COMPILATION_CACHE_DIR=${JAX_COMPILATION_CACHE_DIR:-$PWD/$out/cache}
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
-# Large pages: without them much of a step is spent on mapping fresh memory.
-export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
-
-run() {
-  printf '\n$ python'
-  printf ' %s' "$@"
-  printf '\n'
-  .venv/bin/python "$@"
-}
+source launch/common.sh
 
 run -m taskrobust_jax.prepare --config=$config --data_dir=$out/data
 # The runs of an earlier call would be found finished and not trained again.
