@@ -10,6 +10,7 @@ PROGRAMS = (
   "evaluate",
   "finetune",
   "report",
+  "fill_mask",
   "reconstruct",
   "calibrate",
   "tag_by_loss",

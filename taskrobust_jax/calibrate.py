@@ -21,9 +21,9 @@ from ml_collections import config_flags
 import numpy as np
 
 from taskrobust_jax import program, reference_runs
-from taskrobust_jax.errors import InputError
+from taskrobust_jax.errors import DONE, InputError
 from taskrobust_jax.report.read import read_runs
-from taskrobust_jax.train import loop, references
+from taskrobust_jax.train import dry_run, loop, references
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.datasets import open_dataset
 from taskrobust_jax.train.folder import RunFolder
@@ -39,6 +39,7 @@ _HOW = flags.DEFINE_enum(
   ["averaged", "single"],
   "One run of plain averaging, or one run for each task.",
 )
+_DRY_RUN = program.define_dry_run()
 # Rows of metrics.jsonl in a point of a curve, at least.
 _FEWEST_ROWS = 5
 _SIMILARITY_BATCHES = 16
@@ -60,14 +61,20 @@ def main() -> int:
     }
   shares, cosines = (), ()
   for name, run_config in runs.items():
-    print(f"{name}: {_WORKDIR.value}/{name}", flush=True)
+    workdir = pathlib.Path(_WORKDIR.value, name)
+    print(f"{name}: {workdir}", flush=True)
     experiment = build(run_config, dataset)
-    with RunFolder(pathlib.Path(_WORKDIR.value, name), experiment) as folder:
+    if _DRY_RUN.value:
+      dry_run.tell(experiment, workdir)
+      continue
+    with RunFolder(workdir, experiment) as folder:
       code = loop.train(experiment, folder)
       if code:
         return code
       if name == "averaged":
         shares, cosines = _similarity(experiment, folder)
+  if _DRY_RUN.value:
+    return DONE
 
   logged = read_runs([pathlib.Path(_WORKDIR.value, name) for name in runs])
   # All tasks from the one run, or each from its own.
@@ -107,7 +114,7 @@ def main() -> int:
   if shares:
     _print_similarity(task_names, shares, cosines)
   print(f"wrote {out}")
-  return 0
+  return DONE
 
 
 def _similarity(experiment, folder) -> tuple[tuple, tuple]:

@@ -37,6 +37,7 @@ _NUM_EXAMPLES = flags.DEFINE_list(
 )
 _DATA_DIR = program.define_folder("data_dir", "GLUE's folder, or tfds:glue.")
 _WORKDIR = program.define_folder("workdir", "The folder of the results.")
+_DRY_RUN = program.define_dry_run()
 
 
 def main() -> int:
@@ -67,6 +68,9 @@ def main() -> int:
   if config.mode == "neighbours":
     for task in tasks.values():
       neighbours.check_task(task)
+  if _DRY_RUN.value:
+    grid.rehearse(jobs, tasks, downstream.encoder, config, workdir)
+    return DONE
   try:
     grid.run(jobs, tasks, downstream.encoder, config, manifest, workdir)
   except StoppedError as error:

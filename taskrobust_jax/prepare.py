@@ -6,12 +6,13 @@
 
 `config.data` says what is made (legal ranges: `data/preparation.py`, for
 pictures `data/image_sources.py`); its `digest` is what training checks. A run
-that was stopped goes on when the same command is given again. The second form
-reads a dataset again and names the first damaged shard. The third trains the
-tagger "perceptron" offline from gold tags, with --eval_tagger=CONLLU to see how
-good it is.
+that was stopped goes on when the same command is given again; `--dry_run`
+checks it and writes nothing. The second form reads a dataset again and names
+the first damaged shard. The third trains the tagger "perceptron" offline from
+gold tags, with --eval_tagger=CONLLU to see how good it is.
 """
 
+import functools
 import os
 
 from absl import flags
@@ -38,6 +39,7 @@ _RUNNER = flags.DEFINE_enum(
 _BEAM_OPTIONS = flags.DEFINE_string(
   "beam_options", "", "Options of Beam's pipeline, as on a command line."
 )
+_DRY_RUN = program.define_dry_run()
 _VERIFY = flags.DEFINE_bool("verify", False, "Read a dataset again.")
 _TRAIN_TAGGER = flags.DEFINE_string(
   "train_tagger", None, "Glob of CoNLL-U files to train a tagger from."
@@ -81,7 +83,7 @@ def main() -> None:
     _prepare_pictures(_CONFIG.value.seed, data)
     return
   how = preparation.HowToRun(
-    _RUNNER.value, _NUM_WORKERS.value, _BEAM_OPTIONS.value
+    _RUNNER.value, _NUM_WORKERS.value, _BEAM_OPTIONS.value, _DRY_RUN.value
   )
   preparation.prepare(_DATA_DIR.value, **data, how=how)
 
@@ -96,15 +98,20 @@ def _prepare_pictures(seed: int, data: dict) -> None:
     eval_rows=data["eval_rows"],
     multimodal_folder=data["multimodal_folder"],
   )
+  make = functools.partial(
+    image_preparation.prepare,
+    _DATA_DIR.value,
+    sources,
+    shape=(size, size),
+    if_bad=data["if_bad"],
+    num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
+  )
+  if _DRY_RUN.value:
+    make(is_dry=True)
+    return
   os.makedirs(_DATA_DIR.value, exist_ok=True)
   with lock.held(_DATA_DIR.value):
-    image_preparation.prepare(
-      _DATA_DIR.value,
-      sources,
-      shape=(size, size),
-      if_bad=data["if_bad"],
-      num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
-    )
+    make()
 
 
 def _need(name: str, value: object) -> None:

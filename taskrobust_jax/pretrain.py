@@ -8,18 +8,21 @@ of its checkpoints) or from converted weights, with a new optimizer, at step 0.
 `data_dir` is what `prepare` wrote for the same config; the scenes of
 configs/multimae_smoke.py are made as they are read and need none. `workdir`
 receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/, checkpoints/,
-and of a model of text model.json and tokenizer.json. Compiled programs are kept
-in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit codes: 0
-done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
+and of a model of text model.json and tokenizer.json. `--dry_run` checks all of
+this, runs three steps and tells what the run will take. Compiled programs are
+kept in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit
+codes: 0 done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """
 
 import json
+import pathlib
 
 from absl import flags
 from ml_collections import config_flags
 
 from taskrobust_jax import pod, program
-from taskrobust_jax.train import datasets, loaded, loop, profile
+from taskrobust_jax.errors import DONE
+from taskrobust_jax.train import datasets, dry_run, loaded, loop, profile
 from taskrobust_jax.train.build import build
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.start import check_tokenizer, make_start
@@ -27,6 +30,7 @@ from taskrobust_jax.train.start import check_tokenizer, make_start
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
+_DRY_RUN = program.define_dry_run()
 _RESTORE_STEP = flags.DEFINE_integer(
   "restore_step",
   None,
@@ -84,6 +88,9 @@ def main() -> int:
       }
     )
     experiment = build(config, dataset, start=start)
+    if _DRY_RUN.value:
+      dry_run.tell(experiment, pathlib.Path(_WORKDIR.value))
+      return DONE
     with RunFolder(_WORKDIR.value, experiment) as folder:
       loaded.describe(folder.path, config, dataset)
       code = loop.train(experiment, folder, _RESTORE_STEP.value, profile_steps)

@@ -66,6 +66,13 @@ def define_folder(name: str, help_text: str) -> flags.FlagHolder:
   return holder
 
 
+def define_dry_run() -> flags.FlagHolder:
+  """Defines --dry_run, for a program that takes long or writes much."""
+  return flags.DEFINE_boolean(
+    "dry_run", False, "Check everything, print the plan and write nothing."
+  )
+
+
 def check_is_local(path: str | None) -> bool:
   """Returns True, or raises InputError for an address in a bucket."""
   if path and "://" in path:

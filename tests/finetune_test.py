@@ -76,6 +76,10 @@ def test_from_a_run_to_results(tmp_path):
       "config.evaluation.max_rows": 64,
     },
   )
+  code, out, err = programs.run("finetune", *call, "--dry_run")
+  assert code == 0, err
+  assert out.startswith("2 runs, 0 of them finished\ntagging            8 rows")
+  assert not (tmp_path / "out").exists()
   code, out, err = programs.run("finetune", *call)
   assert code == 0, err
   assert out.count("left\n") == 2

@@ -29,8 +29,9 @@ def code_cells(file):
   return ["".join(cell["source"]) for cell in cells]
 
 
-def test_there_are_six():
-  assert [name[:3] for name in NAMES] == [f"0{n}_" for n in range(1, 7)]
+def test_none_is_missing():
+  numbers = (1, 2, 3, 4, 5, 6, 8)
+  assert [name[:3] for name in NAMES] == [f"0{n}_" for n in numbers]
 
 
 @pytest.mark.parametrize("file", FILES, ids=NAMES)

@@ -51,8 +51,14 @@ def run(folder, *arguments):
   )
 
 
-def test_prepare_writes_a_dataset(tmp_path):
-  result = run(tmp_path, "--config=config.py", "--data_dir=made/here")
+def test_prepare_writes_a_dataset_and_tells_before_what_it_would(tmp_path):
+  flags = ("--config=config.py", "--data_dir=made/here")
+  result = run(tmp_path, *flags, "--dry_run")
+  assert result.returncode == 0, result.stderr
+  assert "text_files, 2 files, 0.0 MB\n" in result.stdout
+  assert f"{tmp_path}/made/here: would be made\n" in result.stdout
+  assert not (tmp_path / "made").exists()
+  result = run(tmp_path, *flags)
   assert result.returncode == 0, result.stderr
   assert (tmp_path / "made/here/dataset.json").exists()
   assert f"wrote {tmp_path}/made/here/dataset.json" in result.stdout

@@ -206,6 +206,33 @@ def test_bad_input_is_one_line_and_code_2_and_changes_nothing(whole, tmp_path):
   assert {file.name for file in tmp_path.iterdir()} == {"file", "refused"}
 
 
+def test_a_dry_run_tells_the_plan_and_writes_nothing(whole, tmp_path):
+  before = everything(whole.folder)
+  calls = [
+    [*programs.run_flags(whole.folder, workdir), "--dry_run"]
+    for workdir in (tmp_path / "new", whole.run, whole.data)
+  ]
+  new, old, other = programs.run_each(
+    "pretrain", ["config", "data_dir", "workdir"], calls
+  )
+  for (code, out, err), where in (
+    (new, f"{tmp_path}/new: would begin there"),
+    (old, f"{whole.run}: would go on from step {programs.LAST}"),
+  ):
+    assert code == 0, err
+    lines = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert lines["tasks"] == "4: function_words, modifiers, nouns, verbs"
+    assert lines["steps"].startswith("160 of 8 rows: 1,280 examples; ")
+    total = re.search(r"Total: ([\d,]+)", whole.out)[1]
+    assert lines["model"].startswith(f"{total} params, ")
+    assert re.match(r"first step [\d.]+ s, then [\de.-]+ s each", lines["time"])
+    assert lines["workdir"] == where
+  assert other[0] == 2
+  assert "holds files but no manifest.json" in other[2]
+  assert everything(whole.folder) == before
+  assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write")
 def test_a_read_only_workdir_is_one_line_and_code_2(whole, tmp_path):
   tmp_path.chmod(0o555)

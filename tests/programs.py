@@ -66,7 +66,7 @@ for number, arguments in enumerate(json.load(sys.stdin)):
     flags.mark_flags_as_required({required!r})
     limit = {largest_files}.get(number, -1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    program.run(module.main)
+    program.{runner}(module.main)
   code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
   print(json.dumps(code), flush=True)
 """
@@ -100,10 +100,11 @@ def run(program, *arguments):
   return process.returncode, out, err
 
 
-def run_each(program, required, calls, largest_files=None):
+def run_each(program, required, calls, largest_files=None, *, runner="run"):
   """The same for many calls of a program, each in a fork of one process.
 
-  `largest_files` limits what some calls, by number, can write into one file.
+  `largest_files` limits what some calls, by number, can write into one file;
+  `runner` is the function of `taskrobust_jax.program` that calls `main`.
   """
   with tempfile.TemporaryDirectory() as folder:
     result = subprocess.run(
@@ -115,6 +116,7 @@ def run_each(program, required, calls, largest_files=None):
           folder=folder,
           required=required,
           largest_files=largest_files or {},
+          runner=runner,
         ),
       ],
       input=json.dumps(calls),

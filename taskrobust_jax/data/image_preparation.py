@@ -33,7 +33,8 @@ def prepare(
   if_bad: str = "fail",
   num_workers: int = 1,
   arguments: Mapping[str, Any] | None = None,
-) -> image_info.ImageInfo:
+  is_dry: bool = False,
+) -> image_info.ImageInfo | None:
   """Writes a dataset, or the rest of one, and prints what it holds.
 
   Every picture is cut to the ratio of the shape, around its middle, and
@@ -48,9 +49,10 @@ def prepare(
     if_bad: "fail", or "skip" to leave bad pictures out.
     num_workers: processes; 1 for this one alone.
     arguments: what to say in dataset.json about how it was made.
+    is_dry: check and tell what would be made, and write nothing.
 
   Returns:
-    What dataset.json says.
+    What dataset.json says; None if it is not there and is not made.
 
   Raises:
     InputError: a bad picture, sources that do not fit together, a split without
@@ -88,6 +90,11 @@ def prepare(
       )
     print(f"{directory} is complete and made from these arguments: kept")
     return info
+  if is_dry:
+    print("\n".join(plan["sources"]))
+    print(f"{form.height} x {form.width} pixels: {', '.join(form.modalities)}")
+    print(f"data_dir {directory}: would be made")
+    return None
   try:
     _begin(directory, plan)
     work = image_shards.Work(

@@ -41,11 +41,13 @@ class HowToRun(NamedTuple):
     runner: one of `runners.RUNNERS`.
     num_workers: processes of the local runner; None for one a core.
     beam_options: options of Beam's pipeline.
+    is_dry: check and tell what would be made, and write nothing.
   """
 
   runner: str = "local"
   num_workers: int | None = None
   beam_options: str = ""
+  is_dry: bool = False
 
 
 def prepare(
@@ -62,7 +64,7 @@ def prepare(
   vocabulary_path: str = "",
   text_feature: str = "text",
   how: HowToRun | None = None,
-) -> dataset_info.DatasetInfo:
+) -> dataset_info.DatasetInfo | None:
   """Makes a dataset of packed rows and prints what it holds.
 
   A folder that holds a complete dataset is left as it is: made from the same
@@ -86,7 +88,7 @@ def prepare(
     how: by whom it is made; None for this machine's cores.
 
   Returns:
-    What `dataset.json` says.
+    What `dataset.json` says; None if it is not there and is not made.
 
   Raises:
     InputError: an argument out of its range, text that cannot be read, a split
@@ -130,6 +132,9 @@ def prepare(
   try:
     if info := plans.complete(directory, plan):
       return info
+    if how.is_dry:
+      print(_dry(directory, found, plan))
+      return None
     os.makedirs(directory, exist_ok=True)
     with lock.held(directory):
       # Another process may have been faster.
@@ -142,6 +147,20 @@ def prepare(
     raise errors.InputError(
       f"data_dir: {directory} cannot be written to: {error}"
     ) from error
+
+
+def _dry(directory: str, found: corpus.Corpus, plan: dict[str, Any]) -> str:
+  """What would be made, in words."""
+  size = sum(os.path.getsize(file) for file in found.files)
+  pieces = plan["vocabulary_path"] or f"{plan['vocabulary_size']:,}, learnt"
+  return (
+    f"source      {plan['source']}, {len(found.files):,} files, "
+    f"{size / 1e6:,.1f} MB\n"
+    f"tagger      {plan['tagger']} {plan['tagger_path']}\n"
+    f"vocabulary  {pieces}\n"
+    f"rows        of {plan['row_length']:,} pieces\n"
+    f"data_dir    {directory}: would be made"
+  )
 
 
 def _prepare(
@@ -174,7 +193,9 @@ def _prepare(
     print(f"goes on: {len(work) - len(to_do)} of {len(work)} blocks are done")
   runners.run(
     to_do,
-    **how._asdict(),
+    runner=how.runner,
+    num_workers=how.num_workers,
+    beam_options=how.beam_options,
     is_small=sum(size for _, size in work) < corpus.BLOCK_CHARACTERS,
   )
   plans.remove_shards(

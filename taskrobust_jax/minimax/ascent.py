@@ -5,6 +5,7 @@ are in `best_responses.py`, those with parameters of their own in `learnt.py`.
 All answers are log-probabilities over the present tasks.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -27,7 +28,7 @@ from taskrobust_jax.minimax.weighting import (
 )
 
 
-def fixed(weights: jax.Array) -> Ascent:
+def fixed(weights: float | Sequence[float]) -> Ascent:
   """Answers with the same weights whatever the losses are.
 
   Args:
@@ -40,18 +41,18 @@ def fixed(weights: jax.Array) -> Ascent:
     ValueError: If an entry is negative or not finite, or all are 0, or their
       number is not K (when `init` is called).
   """
-  weights = constant_per_task("weights", weights, 0)
-  if not bool(jnp.any(weights > 0)):
-    raise ValueError(f"weights must not all be 0, got {weights}")
+  given = constant_per_task("weights", weights, 0)
+  if not bool(jnp.any(given > 0)):
+    raise ValueError(f"weights must not all be 0, got {given}")
 
   def init(num_tasks):
-    check_per_task("weights", weights, num_tasks)
+    check_per_task("weights", given, num_tasks)
     return ()
 
   def update(signal, log_task_weights, state, is_present, **extra):
     # A weight of 0 is a finite score, so that a batch which holds only tasks of
     # weight 0 is shared equally and is not 0 / 0.
-    scores = log_of(jnp.broadcast_to(weights, signal.shape), is_present)
+    scores = log_of(jnp.broadcast_to(given, signal.shape), is_present)
     return log_normalise(scores, is_present), state
 
   return Ascent(init, update)

@@ -4,6 +4,7 @@ No adversaries: these answers balance tasks as multi-task learning does. They
 see the losses themselves.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -93,18 +94,18 @@ class FamoState(NamedTuple):
 def famo(
   step_size: ScalarOrSchedule = 0.025,
   weight_decay: float = 1e-3,
-  min_losses: float = 0.0,
+  min_losses: float | Sequence[float] = 0.0,
 ) -> Ascent:
   """Weights that even out the relative progress; see `baselines.famo`."""
   check_range("step_size", step_size, 0)
   check_range("weight_decay", weight_decay, 0)
-  min_losses = constant_per_task("min_losses", min_losses)
+  least = constant_per_task("min_losses", min_losses)
 
   def gap(losses):
-    return jnp.maximum(losses - min_losses, 0.0) + 1e-8
+    return jnp.maximum(losses - least, 0.0) + 1e-8
 
   def init(num_tasks):
-    check_per_task("min_losses", min_losses, num_tasks)
+    check_per_task("min_losses", least, num_tasks)
     return FamoState(
       logits=Descent.start(0.0, num_tasks),
       last_gap=jnp.ones(num_tasks),

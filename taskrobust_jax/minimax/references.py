@@ -31,14 +31,14 @@ def log_ratio(nadir: float | Sequence[float]) -> Signal:
     ValueError: If an entry is not positive and finite, or their number is not
       K (when `init` is called).
   """
-  nadir = constant_per_task("nadir", nadir, 0, open_low=True)
+  nadirs = constant_per_task("nadir", nadir, 0, open_low=True)
 
   def init(num_tasks):
-    check_per_task("nadir", nadir, num_tasks)
+    check_per_task("nadir", nadirs, num_tasks)
     return ()
 
   def update(losses, state, is_present, **extra):
-    return _log_ratio(losses, nadir), state
+    return _log_ratio(losses, nadirs), state
 
   return Signal(init, update)
 
@@ -71,16 +71,7 @@ def excess_over(
       number of entries is not S or K (K when `init` is called).
   """
   if reference_steps is None or not len(reference_steps):
-    reference = constant_per_task("reference_losses", reference_losses)
-    return Signal(
-      init=lambda num_tasks: (
-        check_per_task("reference_losses", reference, num_tasks) or ()
-      ),
-      update=lambda losses, state, is_present, **extra: (
-        losses - reference,
-        state,
-      ),
-    )
+    return _excess_over(constant_per_task("reference_losses", reference_losses))
 
   steps = constant_per_task("reference_steps", reference_steps, 0)
   curve = jnp.asarray(reference_losses, jnp.float32)
@@ -105,6 +96,19 @@ def excess_over(
     return losses - at, state
 
   return Signal(init, update, needs=("step",))
+
+
+def _excess_over(reference: jax.Array) -> Signal:
+  """The excess over references that do not change, scalar or [K]."""
+
+  def init(num_tasks):
+    check_per_task("reference_losses", reference, num_tasks)
+    return ()
+
+  def update(losses, state, is_present, **extra):
+    return losses - reference, state
+
+  return Signal(init, update)
 
 
 def clipped_excess(
@@ -165,14 +169,14 @@ def adjusted(
   References:
     Sagawa et al., Distributionally Robust Neural Networks (ICLR 2020), eq. 5.
   """
-  adjustments = constant_per_task("adjustments", adjustments, 0)
+  added = constant_per_task("adjustments", adjustments, 0)
 
   def init(num_tasks):
-    check_per_task("adjustments", adjustments, num_tasks)
+    check_per_task("adjustments", added, num_tasks)
     return ()
 
   def update(losses, state, is_present, **extra):
-    signal = jnp.where(is_present, losses + adjustments, 0.0)
+    signal = jnp.where(is_present, losses + added, 0.0)
     return (signal / signal.sum() if normalize else signal), state
 
   return Signal(init, update)

@@ -201,7 +201,7 @@ def table() -> str:
   ]
   for name, strategy in STRATEGIES.items():
     legal = signature(name)
-    required = {
+    required: dict[str, Any] = {
       k: 1.0 for k, v in legal.items() if v is inspect.Parameter.empty
     }
     weighting = make(name, **required)

@@ -85,7 +85,7 @@ class Attention(nnx.Module):
   def __init__(self, options: TransformerOptions, rngs: nnx.Rngs):
     width, dtype = options.width, options.dtype
     self.num_heads = options.num_heads
-    self.implementation = options.attention
+    self.implementation: Any = options.attention
     self.query = dense(width, width, dtype, rngs)
     self.key = dense(width, width, dtype, rngs)
     self.value = dense(width, width, dtype, rngs)

@@ -55,8 +55,9 @@ class Denoisers(NamedTuple):
   max_predictions: int
   denoisers: dict[str, Denoiser] = R_S_X
 
-  # A piece may be hidden by several denoisers.
-  splits_rows = False
+  @property
+  def splits_rows(self) -> bool:
+    return False  # A piece may be hidden by several denoisers.
 
   @property
   def task_names(self) -> tuple[str, ...]:

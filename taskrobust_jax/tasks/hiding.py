@@ -37,9 +37,14 @@ class Hiding(Protocol):
     splits_rows: Whether it can hide a row for all tasks together.
   """
 
-  task_names: tuple[str, ...]
-  max_predictions: int
-  splits_rows: bool
+  @property
+  def task_names(self) -> tuple[str, ...]: ...
+
+  @property
+  def max_predictions(self) -> int: ...
+
+  @property
+  def splits_rows(self) -> bool: ...
 
   def __call__(
     self, task: jax.Array | None, row: dict[str, jax.Array], key: jax.Array
@@ -73,7 +78,9 @@ class WordGroups(NamedTuple):
   max_predictions: int
   word_fraction: float = 0.5
 
-  splits_rows = True
+  @property
+  def splits_rows(self) -> bool:
+    return True
 
   def __call__(
     self, task: jax.Array | None, row: dict[str, jax.Array], key: jax.Array

@@ -1,5 +1,6 @@
 """Targets of the modalities as pictures to look at."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from taskrobust_jax.models.patches import from_patches
@@ -43,7 +44,7 @@ def paint(
   side = {"hog": patch // 8, "semseg": patch // SEMSEG_STRIDE}.get(name, patch)
   num_rows = round(len(values) ** 0.5)
   image, mask = (
-    np.asarray(from_patches(x[None], side, num_rows))[0]
+    np.asarray(from_patches(jnp.asarray(x[None]), side, num_rows))[0]
     for x in (values, is_known)
   )
   if name == "semseg":

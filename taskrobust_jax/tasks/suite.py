@@ -35,7 +35,8 @@ class TaskSuite(Protocol):
     task_names: K distinct names.
   """
 
-  task_names: tuple[str, ...]
+  @property
+  def task_names(self) -> tuple[str, ...]: ...
 
   def per_task_losses(
     self, params: Any, batch: Any, rng: jax.Array
@@ -87,4 +88,4 @@ class TaskSums(NamedTuple):
 
   loss: jax.Array
   correct: jax.Array
-  count: jax.Array
+  count: jax.Array  # type: ignore[assignment]  # Tuples have a method count.

@@ -68,9 +68,9 @@ class RunFolder:
     try:
       if is_writer:
         self.path.mkdir(parents=True, exist_ok=True)
-        self._refuse_others(experiment)  # Before anything is changed.
+        check_folder(self.path, experiment)  # Before anything is changed.
         self._lock = opened.enter_context(lock.held(self.path))
-        self._refuse_others(experiment)  # It may have become another's.
+        check_folder(self.path, experiment)  # It may have become another's.
         self._claim(experiment)
       multihost_utils.sync_global_devices("manifest")
       if not is_writer:
@@ -79,7 +79,7 @@ class RunFolder:
             f"workdir {self.path} holds no {MANIFEST} here; process 0 wrote "
             "one: all processes must have the same folder mounted"
           )
-        self._check(experiment)
+        check_folder(self.path, experiment)
       self.metrics = rows(self.path / "metrics.jsonl")
       opened.callback(self.metrics.close)
       self.timing = rows(self.path / "timing.jsonl")
@@ -91,19 +91,6 @@ class RunFolder:
       raise InputError(
         f"workdir {self.path} cannot be written: {error}"
       ) from error
-
-  def _refuse_others(self, experiment):
-    """Raises if the folder holds something else than this run."""
-    if (self.path / MANIFEST).exists():
-      self._check(experiment)
-      return
-    # A kill may have left them.
-    own = (f"{MANIFEST}.tmp", lock.LOCK)
-    if any(file.name not in own for file in self.path.iterdir()):
-      raise InputError(
-        f"workdir {self.path} holds files but no {MANIFEST}; choose a new or "
-        "an empty folder"
-      )
 
   def _claim(self, experiment):
     """Writes the manifest if there is none."""
@@ -119,24 +106,6 @@ class RunFolder:
     }
     temporary.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
     os.replace(temporary, self.path / MANIFEST)
-
-  def _check(self, experiment):
-    """Compares the manifest with this run."""
-    manifest = read_manifest(self.path)
-    saved = {name: manifest.get(name) for name in experiment.identity}
-    found = differences(saved, experiment.identity)
-    if found:
-      raise InputError(
-        f"workdir {self.path} holds another run: {'; '.join(found)}. Choose "
-        "another workdir, or the config and data of that run"
-      )
-    version = manifest.get("results_version")
-    if version != RESULTS_VERSION:
-      raise InputError(
-        f"workdir {self.path} was begun by a version of this code that gives "
-        f"other results (results_version {version}, here {RESULTS_VERSION}); "
-        "choose another workdir, or continue with that version"
-      )
 
   def __enter__(self) -> "RunFolder":
     return self
@@ -235,6 +204,34 @@ class RunFolder:
       if self._on_error == "stop" or is_last:
         raise
       print(f"WARNING {error}; goes on and tries again later", flush=True)
+
+
+def check_folder(path: pathlib.Path, experiment: Experiment) -> None:
+  """Raises InputError unless a folder is new, empty, or of this very run."""
+  if not (path / MANIFEST).exists():
+    # A kill may have left them.
+    own = (f"{MANIFEST}.tmp", lock.LOCK)
+    if path.exists() and any(file.name not in own for file in path.iterdir()):
+      raise InputError(
+        f"workdir {path} holds files but no {MANIFEST}; choose a new or an "
+        "empty folder"
+      )
+    return
+  manifest = read_manifest(path)
+  saved = {name: manifest.get(name) for name in experiment.identity}
+  found = differences(saved, experiment.identity)
+  if found:
+    raise InputError(
+      f"workdir {path} holds another run: {'; '.join(found)}. Choose another "
+      "workdir, or the config and data of that run"
+    )
+  version = manifest.get("results_version")
+  if version != RESULTS_VERSION:
+    raise InputError(
+      f"workdir {path} was begun by a version of this code that gives other "
+      f"results (results_version {version}, here {RESULTS_VERSION}); choose "
+      "another workdir, or continue with that version"
+    )
 
 
 def versions() -> dict[str, str]:

@@ -95,7 +95,7 @@ def load(place: str | pathlib.Path) -> Loaded:
     return Loaded(model, params, tokenizer, info)
   if is_run:
     step, params = _read_checkpoint(folder / "checkpoints", step)
-    batch_size = manifest["config"]["batch_size"]
+    batch_size = info["config"]["batch_size"]
     info |= {"init": "run", "step": step, "num_examples": step * batch_size}
   else:
     params, _ = weights.read_weights(folder)
@@ -113,10 +113,11 @@ def model_of(description: dict[str, Any]) -> Model:
     InputError: If it has options that are not legal.
   """
   kind, options = description["kind"], dict(description["options"])
-  module, make_options = {
+  parts: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "bert": (Bert, suites.bert_options),
     "mae": (MultiMae, suites.mae_options),
-  }[kind]
+  }
+  module, make_options = parts[kind]
   try:
     checked = make_options(**options)
   except (TypeError, KeyError) as error:

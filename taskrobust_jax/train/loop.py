@@ -81,7 +81,7 @@ def train(
     loaded = batches.read_ahead(load, first, last)
     for step, (batch, digest) in enumerate(loaded, start=first + 1):
       trace.before(step)
-      with _says_what_fits(experiment):
+      with says_what_fits(experiment):
         state, metrics = experiment.train_step(state, batch)
       trace.after(step, metrics.losses)
       if step == first + 1:
@@ -122,7 +122,7 @@ def train(
 
 
 @contextlib.contextmanager
-def _says_what_fits(experiment: Experiment) -> Iterator[None]:
+def says_what_fits(experiment: Experiment) -> Iterator[None]:
   """Out of memory is bad input: the batch is named, and a smaller one."""
   try:
     yield

@@ -12,7 +12,7 @@ import numpy as np
 
 from taskrobust_jax.data.order import SmallOrder
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import loop, sharding
+from taskrobust_jax.train import dry_run, loop, sharding
 from taskrobust_jax.train.build import Experiment, build
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.transfer import neighbours, subsets
@@ -126,6 +126,19 @@ class FineTuner:
       "model_flops": self._flops(num_steps, len(chosen)),
       "seconds": round(time.monotonic() - began, 3),
     }
+
+  def rehearse(self, seed: int, num_examples: int) -> tuple[int, int, float]:
+    """What `run` would take: (training rows, steps, seconds of training).
+
+    A frozen encoder's features are computed; their time is not counted.
+    """
+    task = self.task
+    chosen = subsets.draw(len(task.train), num_examples, seed, task.classes)
+    if self._config.mode == "neighbours":
+      return len(chosen), 0, 0.0
+    experiment = self.experiment(seed, chosen)
+    cost = dry_run.rehearse(experiment)
+    return len(chosen), experiment.num_steps, cost.step * experiment.num_steps
 
   def _train_on(
     self, seed: int, chosen: np.ndarray, folder: pathlib.Path

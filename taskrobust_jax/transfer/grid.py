@@ -138,6 +138,33 @@ def run(
       print(_line(number, len(left), result, seconds), flush=True)
 
 
+def rehearse(
+  jobs: Sequence[Job],
+  tasks: dict[str, DownstreamTask],
+  encoder: Encoder,
+  config: ConfigDict,
+  workdir: pathlib.Path,
+) -> None:
+  """Prints what `run` would do, from a few steps of each task and size."""
+  left = unfinished(workdir, jobs)
+  print(f"{len(jobs)} runs, {len(jobs) - len(left)} of them finished")
+  total = 0.0
+  for (name, size), group in itertools.groupby(left, lambda job: job[:2]):
+    seeds = [job.seed for job in group]
+    rows, steps, seconds = FineTuner(tasks[name], encoder, config).rehearse(
+      seeds[0], size
+    )
+    total += len(seeds) * seconds
+    print(
+      f"{name:<12} {rows:>7,} rows, {steps:,} steps, {clock(seconds)} a run; "
+      f"seeds {', '.join(map(str, seeds))}"
+    )
+  print(
+    f"about {clock(total)} of training in all, compiling and judging not "
+    f"counted; results would be in {workdir}"
+  )
+
+
 def _line(number: int, count: int, result: dict, seconds: float) -> str:
   size = result["num_examples"] or "all"
   selected = result["select_score"]
