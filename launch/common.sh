@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced from the project's root by scripts that train on this machine: installs,
 # and defines `run`. `out` is set: compiled programs are kept in its cache folder,
 # however fast they compiled.

@@ -7,6 +7,8 @@
 #   bash launch/quickstart.sh           # BERT on a small embedded corpus
 #   bash launch/quickstart.sh vision    # a masked autoencoder on made scenes,
 #                                       # and pictures of what it recovers
+#
+# What follows `text` or `vision` are flags of `prepare` and `pretrain`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,13 +22,13 @@ case ${1:-text} in
 esac
 source launch/common.sh
 
-run -m taskrobust_jax.prepare --config=$config --data_dir=$out/data
+run -m taskrobust_jax.prepare --config=$config --data_dir=$out/data "${@:2}"
 # The runs of an earlier call would be found finished and not trained again.
 rm -rf "$out/average" "$out/minimax"
 run -m taskrobust_jax.pretrain --config=$config:strategy=uniform \
-  --data_dir=$out/data --workdir=$out/average
+  --data_dir=$out/data --workdir=$out/average "${@:2}"
 run -m taskrobust_jax.pretrain --config=$config \
-  --data_dir=$out/data --workdir=$out/minimax
+  --data_dir=$out/data --workdir=$out/minimax "${@:2}"
 run -m taskrobust_jax.report $out/average $out/minimax --out=$out
 if [[ $config == configs/multimae_smoke.py ]]; then
   run -m taskrobust_jax.reconstruct $out/average $out/minimax \
