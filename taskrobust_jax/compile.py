@@ -21,7 +21,8 @@ from ml_collections import config_flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.planning.chips import topology
-from taskrobust_jax.planning.plan import Plan, largest_batch, make_plan
+from taskrobust_jax.planning.fitting import largest_batch
+from taskrobust_jax.planning.plan import Plan, make_plan
 from taskrobust_jax.planning.tables import as_json, as_text
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")

@@ -14,6 +14,7 @@ from orbax.checkpoint import checkpoint_managers
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import saved, together
+from taskrobust_jax.train.described import described_arrays
 from taskrobust_jax.train.digest import digests
 from taskrobust_jax.train.saved import DamageError
 from taskrobust_jax.train.state import TrainState
@@ -78,7 +79,7 @@ class Checkpointer:
         **self._identity,
         **(more or {}),
         "step": step,
-        "arrays": _arrays(state),
+        "arrays": described_arrays(state),
         "digests": digests(state),
       }
     )
@@ -201,10 +202,13 @@ class Checkpointer:
 
   def _restore(self, step: int, state: Any, shardings: Any) -> TrainState:
     """Reads one step; all processes return, or all raise the same kind."""
+    place = self._folder / str(step)
     problem, manifest, restored = None, None, None
     try:
       manifest = saved.read_manifest(self._folder, step)
-      self._check(step, manifest, state)
+      saved.check_manifest(
+        place, manifest, self._identity, described_arrays(state)
+      )
       target = jax.tree.map(
         lambda x, sharding: jax.ShapeDtypeStruct(
           x.shape, x.dtype, sharding=sharding
@@ -212,7 +216,7 @@ class Checkpointer:
         state,
         shardings,
       )
-      restored = read(self._folder / str(step), target)
+      restored = read(place, target)
     except InputError as error:
       problem = error
     # What follows is computed by all processes together.
@@ -220,33 +224,11 @@ class Checkpointer:
     worst = together.largest(rank)
     if worst > rank:
       kind = DamageError if worst == 1 else InputError
-      problem = kind(
-        f"checkpoint {self._folder / str(step)} cannot be read by another "
-        "process"
-      )
+      problem = kind(f"checkpoint {place} cannot be read by another process")
     if problem is not None:
       raise problem
-    compare_digests(self._folder / str(step), manifest, digests(restored))
+    saved.compare_digests(place, manifest, digests(restored))
     return restored
-
-  def _check(self, step: int, manifest: dict[str, Any], state: Any) -> None:
-    """Raises unless a manifest is of this run and its arrays."""
-    place = f"checkpoint {self._folder / str(step)}"
-    for name, value in self._identity.items():
-      if manifest.get(name) != value:
-        raise InputError(
-          f"{place} is of another run: its {name} is {manifest.get(name)!r}, "
-          f"this run's is {value!r}"
-        )
-    # Orbax would cast another dtype in silence.
-    expected, found = _arrays(state), manifest["arrays"]
-    for path in sorted(expected.keys() | found.keys()):
-      if expected.get(path) != found.get(path):
-        raise DamageError(
-          f"{place} does not fit: array {path} is "
-          f"{found.get(path, 'absent')}, expected "
-          f"{expected.get(path, 'absent')}"
-        )
 
   def wait(self) -> None:
     """Returns when all saves are on disk.
@@ -320,28 +302,3 @@ def read(place: pathlib.Path, target: Any) -> Any:
     )
   except Exception as error:  # What it raises differs with the damage.
     raise DamageError(f"checkpoint {place} cannot be read: {error}") from error
-
-
-def compare_digests(
-  place: pathlib.Path, manifest: dict[str, Any], found: dict[str, int]
-) -> None:
-  """Raises DamageError unless all digests are those of the manifest."""
-  for path, digest in manifest["digests"].items():
-    if found.get(path) != digest:
-      raise DamageError(
-        f"checkpoint {place} is damaged: array {path} has digest "
-        f"{found.get(path)}, saved was {digest}"
-      )
-
-
-def _arrays(tree: Any) -> dict[str, str]:
-  """Dtype and shape of every array, by path."""
-  return {
-    jax.tree_util.keystr(path): described(leaf)
-    for path, leaf in jax.tree.leaves_with_path(tree)
-  }
-
-
-def described(array: Any) -> str:
-  """Dtype and shape, such as "float32[2, 3]"."""
-  return f"{array.dtype}{list(array.shape)}"

@@ -91,6 +91,53 @@ def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
   return manifest
 
 
+def check_manifest(
+  place: pathlib.Path,
+  manifest: dict[str, Any],
+  identity: dict[str, Any],
+  arrays: dict[str, str],
+) -> None:
+  """Raises unless a manifest is of this run and its arrays.
+
+  Args:
+    place: Of the step, for messages.
+    manifest: From `read_manifest`.
+    identity: What must be equal.
+    arrays: From `described_arrays`: dtypes and shapes by path.
+
+  Raises:
+    InputError: If it is of another run.
+    DamageError: If it tells of other arrays.
+  """
+  for name, value in identity.items():
+    if manifest.get(name) != value:
+      raise InputError(
+        f"checkpoint {place} is of another run: its {name} is "
+        f"{manifest.get(name)!r}, this run's is {value!r}"
+      )
+  # Orbax would cast another dtype in silence.
+  found = manifest["arrays"]
+  for path in sorted(arrays.keys() | found.keys()):
+    seen, expected = found.get(path, "absent"), arrays.get(path, "absent")
+    if seen != expected:
+      raise DamageError(
+        f"checkpoint {place} does not fit: array {path} is {seen}, expected "
+        f"{expected}"
+      )
+
+
+def compare_digests(
+  place: pathlib.Path, manifest: dict[str, Any], found: dict[str, int]
+) -> None:
+  """Raises DamageError unless all digests are those of the manifest."""
+  for path, digest in manifest["digests"].items():
+    if found.get(path) != digest:
+      raise DamageError(
+        f"checkpoint {place} is damaged: array {path} has digest "
+        f"{found.get(path)}, saved was {digest}"
+      )
+
+
 def read_loss(folder: pathlib.Path, step: int) -> dict[str, Any]:
   """The held-out loss beside a step, {} if it was not evaluated.
 

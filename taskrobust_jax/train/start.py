@@ -8,7 +8,7 @@ import jax
 
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.checkpoint import described
+from taskrobust_jax.train.described import described_arrays
 from taskrobust_jax.train.digest import digests
 
 
@@ -57,13 +57,7 @@ def check_shapes(place: str, params: Any, shapes: Any) -> None:
     params: Tree of arrays.
     shapes: What they must be, a tree of `jax.ShapeDtypeStruct`.
   """
-  found, expected = (
-    {
-      jax.tree_util.keystr(path): described(leaf)
-      for path, leaf in jax.tree.leaves_with_path(tree)
-    }
-    for tree in (params, shapes)
-  )
+  found, expected = described_arrays(params), described_arrays(shapes)
   for path in sorted(found.keys() | expected.keys()):
     seen, wanted = found.get(path, "absent"), expected.get(path, "absent")
     if seen != wanted:

@@ -11,6 +11,7 @@ import numpy as np
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import checkpoint, saved
+from taskrobust_jax.train.described import described
 from taskrobust_jax.train.digest import digests
 from taskrobust_jax.train.saved import DamageError
 
@@ -47,7 +48,7 @@ def verify(folder: pathlib.Path, step: int) -> dict[str, np.ndarray]:
   found = {_names(path): x for path, x in _leaves(target)}
   for name in sorted(found.keys() | paths.keys()):
     told = manifest["arrays"].get(paths.get(name), "absent")
-    seen = checkpoint.described(found[name]) if name in found else "absent"
+    seen = described(found[name]) if name in found else "absent"
     if told != seen:
       raise DamageError(
         f"checkpoint {place} is damaged: array {'.'.join(name)} is {seen}, its "
@@ -58,7 +59,7 @@ def verify(folder: pathlib.Path, step: int) -> dict[str, np.ndarray]:
     for path, x in _leaves(checkpoint.read(place, target))
   }
   seen = {path: _digest(array) for path, array in arrays.items()}
-  checkpoint.compare_digests(place, manifest, seen)
+  saved.compare_digests(place, manifest, seen)
   return jax.device_get(arrays)
 
 
@@ -75,7 +76,7 @@ def _leaves(tree: Any) -> list[tuple[str, Any]]:
 
 
 def _num_bytes(place: pathlib.Path, text: str) -> int:
-  """Of an array that `_described` gave this text."""
+  """Of an array that `described` gave this text."""
   match = re.fullmatch(r"(\w+)\[([\d, ]*)\]", text)
   try:
     sizes = [int(x) for x in match[2].split(",")] if match[2] else []

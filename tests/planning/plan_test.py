@@ -2,7 +2,6 @@
 
 import importlib.util
 
-import jax
 import pytest
 
 from configs import multimae_smoke, pos_bert_base_pod
@@ -13,7 +12,7 @@ from taskrobust_jax.planning import plan as planning
 from taskrobust_jax.planning.chips import CHIPS, Topology, topology
 from taskrobust_jax.planning.collectives import find_collectives
 from taskrobust_jax.planning.tables import as_json, as_text
-from taskrobust_jax.train import build
+from taskrobust_jax.train import build, sharding
 from tests.train import toy
 
 needs_libtpu = pytest.mark.skipif(
@@ -148,37 +147,28 @@ def test_the_compilers_words_about_memory(words, sizes):
   assert planning.sizes_of(words) is None
 
 
-def stand_in(num_rows, seen):
-  """A `make_plan` whose programs take 1 GiB, and 2 a unit of rows."""
-
-  def make_plan(config, chips):
-    seen.append(config.batch_size)
-    wanted = 2**30 * (1 + 2 * config.batch_size / num_rows)
-    if wanted > chips.chip.memory:
-      raise planning.DoesNotFit("", wanted, chips.chip.memory)
-    empty = dict.fromkeys(planning.Plan._fields, 0)
-    return planning.Plan(**empty)._replace(
-      batch_size=config.batch_size, temporaries=wanted, memory=chips.chip.memory
-    )
-
-  return make_plan
-
-
-@pytest.mark.parametrize("first", [32, 64, 1024])
-def test_fit_finds_the_largest_batch(monkeypatch, first):
-  seen = []
-  monkeypatch.setattr(planning, "make_plan", stand_in(32, seen))
-  chips = Topology("v5e:2x4", 1, CHIPS["v5e"], jax.devices())
-  found = planning.largest_batch(
-    bert("tiny", batch_size=first), chips, report=lambda line: None
-  )
-  assert found.batch_size == 7 * 32
-  assert len(seen) == len(set(seen)) <= 6
-  monkeypatch.setattr(planning, "make_plan", stand_in(0.1, []))
-  with pytest.raises(InputError, match="not even a batch of 32 rows fits"):
-    planning.largest_batch(
-      bert("tiny", batch_size=first), chips, report=lambda line: None
-    )
+@pytest.mark.parametrize(
+  ("mesh", "rows", "tensor"),
+  [
+    # All 3,868 params are reduced.
+    ((8, 1, 1), 3_868 * 4 * 2 * 7 / 8, 0),
+    # All but the 60 of a bias are reduced to a part, and gathered twice.
+    ((1, 8, 1), 3_808 * 4 * 3 * 7 / 8 + 60 * 4 * 2 * 7 / 8, 0),
+    # One layer: four sums of 8 rows of 16 x 16 numbers, over two devices.
+    ((4, 1, 2), None, 4 * 8 * 16 * 16 * 4 * 2 * 1 / 2),
+  ],
+)
+def test_what_must_be_sent_at_least(monkeypatch, mesh, rows, tensor):
+  monkeypatch.setattr(sharding, "MIN_SHARDED_SIZE", 1)
+  config = toy.config(model__num_layers=1)
+  for name, size in zip(sharding.AXES, mesh, strict=True):
+    config.mesh[name] = size
+  found = planning.least_sent(config, build.build(config, toy.Dataset()))
+  assert found["tensor"] == tensor
+  if rows is not None:
+    assert found["data+fsdp"] == rows
+    # Four losses and counts of four bytes.
+    assert found["minimax"] == 4 * 8 * 2 * 7 / 8
 
 
 @pytest.mark.parametrize("name", ["v5e", "v9:2x2", "v5e:16", "v5e:axb", ""])

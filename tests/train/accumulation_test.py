@@ -3,12 +3,14 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.planning.flops import count_flops
-from taskrobust_jax.train import build
+from taskrobust_jax.train import accumulation, build
 from tests.train import toy
 
 ONE = slice(0, 1)
@@ -131,6 +133,35 @@ def test_the_arithmetic_is_that_of_the_batch_or_a_third_more():
   whole = flops("", 1)
   assert flops("order=simultaneous", 4) == whole
   assert flops("order=alternating", 4) / whole == pytest.approx(4 / 3, rel=0.02)
+
+
+class Slopes:
+  """Row i serves task i mod 3, and has a target where x is not 0."""
+
+  task_names = ("first", "second", "absent")
+  takes_parts = True
+
+  def per_task_losses(self, params, batch, rng, part=None):
+    del rng
+    rows = jnp.arange(len(batch)) if part is None else part.rows
+    serves = (rows[:, None] % 3 == jnp.arange(3)) & (batch != 0)[:, None]
+    counts = serves.sum(0, dtype=jnp.float32)
+    total = jnp.where(serves, (params * batch)[:, None] ** 2, 0.0).sum(0)
+    return total / jnp.maximum(counts, 1.0), counts
+
+
+def test_known_weights_leave_out_a_task_without_targets():
+  batch = jnp.array([1.0, 2, 0, 3, 4, 0, 0, 5, 0, 6, 7, 0])
+  before = jnp.array([0.2, 0.3, 0.5])
+  vjp = accumulation.make_accumulated_vjp(
+    Slopes(), 2, minimax.make("mirror_ascent"), "simultaneous"
+  )
+  losses, pull_back, counts = vjp(jnp.array(3.0), batch, None, before)
+  np.testing.assert_allclose(counts, [3, 4, 0])
+  squares = np.array([(1 + 9 + 36) / 3, (4 + 16 + 25 + 49) / 4, 0])
+  np.testing.assert_allclose(losses, 9 * squares, rtol=1e-6)
+  (gradient,) = pull_back(before)
+  np.testing.assert_allclose(gradient, 6 * squares @ [0.4, 0.6, 0], rtol=1e-6)
 
 
 class Plain(toy.Squares):

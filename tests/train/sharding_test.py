@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import sharding
+from taskrobust_jax.train import build, sharding
 from taskrobust_jax.train.sharding import (
   check_batch_size,
   make_mesh,
@@ -49,6 +49,28 @@ def test_a_mesh_that_does_not_fit_says_the_numbers(sizes, message):
   with pytest.raises(InputError) as caught:
     make_mesh(*sizes)
   assert message in str(caught.value)
+
+
+class Chip:
+  """One of a TPU's, four to a slice."""
+
+  platform, device_kind, process_index = "tpu", "TPU v5 lite", 0
+  client, core_on_chip = None, 0
+
+  def __init__(self, number):
+    self.id, self.slice_index = number, number // 4
+    self.coords = (number % 2, number // 2 % 2, 0)
+
+
+def test_only_data_reaches_from_slice_to_slice():
+  chips = [Chip(number) for number in range(8)]
+  for sizes in ((2, 4, 1), (-1, 1, 2), (-1, 2, 2)):
+    mesh = make_mesh(*sizes, devices=chips)
+    assert mesh.devices.size == 8
+    for within in mesh.devices:
+      assert len({x.slice_index for x in within.flat}) == 1
+  with pytest.raises(InputError, match="multiple of the 2 slices, got 1"):
+    make_mesh(1, 8, 1, devices=chips)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +116,33 @@ def test_the_longest_axis_that_fits_is_split_if_the_array_is_large():
   }
   for found in state_sharding(make_mesh(8, 1), shapes).values():
     assert found.is_fully_replicated
+
+
+def test_tensor_splits_what_stands_between_two_products():
+  config = toy.config(
+    mesh__data=1, mesh__fsdp=4, mesh__tensor=2, model__num_layers=64
+  )
+  config.model.mlp_width = 16
+  params = build.build(config, toy.Dataset()).state_sharding.params
+  layers = params["transformer"]["layers"]
+
+  def spec(part, name):
+    return tuple(part[name].spec)
+
+  # The layers are the longest axis, but a program loops over it.
+  for name in ("query", "key", "value"):
+    part = layers["attention"][name]
+    assert spec(part, "kernel") == (None, "fsdp", "tensor")
+    assert spec(part, "bias") == (None, "tensor")
+  assert spec(layers["attention"]["out"], "kernel") == (None, "tensor", "fsdp")
+  assert spec(layers["attention"]["out"], "bias") == (None, None)
+  assert spec(layers["mlp_in"], "kernel") == (None, "fsdp", "tensor")
+  assert spec(layers["mlp_in"], "bias") == (None, "tensor")
+  assert spec(layers["mlp_out"], "kernel") == (None, "tensor", "fsdp")
+  # 960 numbers are few.
+  assert spec(params["word"], "embedding") == ("tensor", None)
+  assert spec(params["head"], "bias") == ("tensor",)
+  assert spec(params["head"]["transform"], "kernel") == (None, None)
 
 
 def run(experiment, num_steps):

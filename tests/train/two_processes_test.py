@@ -1,6 +1,7 @@
 """A run on one device goes on on two processes of four, and equals itself."""
 
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -8,22 +9,11 @@ import pytest
 
 from tests import programs
 
-SIZES = {
-  "8x1x1": (8, 1, 1),
-  "2x2x2": (2, 2, 2),
-}
 
-
-def pod(folder, workdir, sizes, **changes):
-  """Trains as two processes of four devices each."""
-  data, fsdp, tensor = sizes
+def pod(folder, workdir, **changes):
+  """Trains as two processes of four devices each, a mesh of 2 x 2 x 2."""
   flags = programs.run_flags(
-    folder,
-    workdir,
-    mesh__data=data,
-    mesh__fsdp=fsdp,
-    mesh__tensor=tensor,
-    **changes,
+    folder, workdir, mesh__data=2, mesh__fsdp=2, mesh__tensor=2, **changes
   )
   result = subprocess.run(
     ["bash", "launch/local_pod.sh", "-n", "2", "-d", "4", *flags],
@@ -43,11 +33,8 @@ def one(folder, workdir, **changes):
   assert code == 0, err
 
 
-def assert_same_losses(workdir, expected):
-  pairs = zip(
-    programs.rows_of(workdir), programs.rows_of(expected), strict=True
-  )
-  for row, other in pairs:
+def assert_same(rows, expected):
+  for row, other in zip(rows, expected, strict=True):
     assert row.keys() == other.keys()
     np.testing.assert_allclose(
       list(row.values()), list(other.values()), rtol=1e-5, atol=1e-6
@@ -65,18 +52,17 @@ def test_losses_and_checkpoints_are_those_of_one_device(tmp_path):
     "checkpoint__every": 10,
     "optimizer__warmup_steps": 2,
   }
-  one(folder, tmp_path / "one", **short)
-  for name, sizes in SIZES.items():
-    pod(folder, tmp_path / name, sizes, **short)
-    assert_same_losses(tmp_path / name, tmp_path / "one")
+  paths = {name: tmp_path / name for name in ("one", "pod")}
+  one(folder, paths["one"], **short)
+  pod(folder, paths["pod"], **short)
+  expected = programs.rows_of(paths["one"])
+  assert_same(programs.rows_of(paths["pod"]), expected)
   # From the pod's step 10 on one device, and the other way.
-  for name in ("one", "2x2x2"):
-    for file in (tmp_path / name / "checkpoints" / "20").iterdir():
-      subprocess.run(["rm", "-r", str(file)], check=True)
-    (tmp_path / name / "checkpoints" / "20").rmdir()
-  one(folder, tmp_path / "2x2x2", **short)
-  pod(folder, tmp_path / "one", SIZES["2x2x2"], **short)
-  for name in ("one", "2x2x2"):
-    assert_same_losses(tmp_path / name, tmp_path / "8x1x1")
-    manifest = tmp_path / name / "checkpoints/20/manifest/metadata"
+  for path in paths.values():
+    shutil.rmtree(path / "checkpoints" / "20")
+  one(folder, paths["pod"], **short)
+  pod(folder, paths["one"], **short)
+  for path in paths.values():
+    assert_same(programs.rows_of(path), expected)
+    manifest = path / "checkpoints/20/manifest/metadata"
     assert json.loads(manifest.read_text())["step"] == 20
