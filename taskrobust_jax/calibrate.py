@@ -130,7 +130,7 @@ def _similarity(experiment, folder) -> tuple[tuple, tuple]:
     experiment.identity["config"]["seed"],
   )
   if not np.isfinite(cosines).all():
-    return (), ()  # A task without targets: `_curve` names it.
+    return (), ()  # A task without targets, which `curve` tells.
   return tuple(shares.tolist()), tuple(map(tuple, cosines.tolist()))
 
 

@@ -6,10 +6,8 @@ digest compared; the model is not needed and nothing is changed. Exit codes: 0
 all is whole, 2 something is damaged, or the folder holds no run.
 """
 
-import functools
 import pathlib
 import re
-import sys
 from typing import Any
 
 from taskrobust_jax import errors, lock, program
@@ -105,8 +103,4 @@ def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 if __name__ == "__main__":
-  # `program.run` takes flags alone: the folder leaves the command line before.
-  words = sys.argv[1:]
-  sys.argv[1:] = [word for word in words if word.startswith("-")]
-  given = [word for word in words if not word.startswith("-")]
-  program.run(functools.partial(main, given))
+  program.run_with_words(main)

@@ -60,8 +60,9 @@ def main(words: Sequence[str]) -> None:
   tagger: Tagger = part_of_speech.Pattern()
   if _TAGGER_PATH.value:
     tagger = perceptron.Perceptron(_TAGGER_PATH.value)
+  masks = fill(loaded, words[0], groups, tagger, _TRIED.value)
   print(words[0])
-  for guesses in fill(loaded, words[0], groups, tagger, _TRIED.value):
+  for guesses in masks:
     print()
     for task in (*groups, REST):
       mine = [guess for guess in guesses if guess.task == task]

@@ -89,6 +89,11 @@ def main() -> None:
 
 
 def _prepare_pictures(seed: int, data: dict) -> None:
+  if _RUNNER.value != "local":
+    raise errors.InputError(
+      f"--runner={_RUNNER.value}: pictures are prepared by the local one"
+    )
+  runners.check(_RUNNER.value, _NUM_WORKERS.value)
   size = data["image_size"]
   sources = image_sources.open_sources(
     data["sources"],
@@ -104,7 +109,7 @@ def _prepare_pictures(seed: int, data: dict) -> None:
     sources,
     shape=(size, size),
     if_bad=data["if_bad"],
-    num_workers=_NUM_WORKERS.value or os.cpu_count() or 1,
+    num_workers=_NUM_WORKERS.value or runners.num_cores(),
   )
   if _DRY_RUN.value:
     make(is_dry=True)

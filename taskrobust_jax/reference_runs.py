@@ -53,7 +53,10 @@ def curve(
   for own_steps, losses in series:
     is_known = np.isfinite(losses)
     if not is_known.any():
-      raise InputError("a task was never seen in its run: no reference for it")
+      raise InputError(
+        f"task {len(columns) + 1} of {len(series)} was never seen in its run: "
+        "no reference for it"
+      )
     at = np.interp(steps, own_steps[is_known], losses[is_known])
     columns.append([x.mean() for x in np.array_split(at, num_points)])
   points = np.maximum(np.round(points) + offset, 0).astype(int)

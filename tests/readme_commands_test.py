@@ -32,6 +32,7 @@ ELSEWHERE = {
 }
 TEXT = [x for x in programs.SMALL if "config.data" not in x] + [
   "--config.num_steps=10",
+  "--config.optimizer.warmup_steps=2",
   "--config.data.vocabulary_size=200",
   "--config.data.row_length=16",
 ]

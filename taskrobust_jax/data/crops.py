@@ -203,13 +203,6 @@ def random_crops(
   return _stack([random_crop(k, row, size, **arguments) for k, row in pairs])
 
 
-def center_crops(
-  batch: Mapping[str, np.ndarray], size: int, **arguments: Any
-) -> dict[str, np.ndarray]:
-  """`center_crop` of every row of a batch, as `random_crops`."""
-  return _stack([center_crop(row, size, **arguments) for row in _rows(batch)])
-
-
 def shape_of(example: Mapping[str, Any]) -> tuple[int, int]:
   """Height and width of an example's pictures.
 

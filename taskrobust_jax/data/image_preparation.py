@@ -32,7 +32,6 @@ def prepare(
   shape: tuple[int, int],
   if_bad: str = "fail",
   num_workers: int = 1,
-  arguments: Mapping[str, Any] | None = None,
   is_dry: bool = False,
 ) -> image_info.ImageInfo | None:
   """Writes a dataset, or the rest of one, and prints what it holds.
@@ -48,7 +47,6 @@ def prepare(
     shape: height and width of all pictures, 8 to 2,048.
     if_bad: "fail", or "skip" to leave bad pictures out.
     num_workers: processes; 1 for this one alone.
-    arguments: what to say in dataset.json about how it was made.
     is_dry: check and tell what would be made, and write nothing.
 
   Returns:
@@ -70,7 +68,6 @@ def prepare(
   form = _form_of(every, shape)
   directory = os.path.abspath(os.path.expanduser(directory))
   plan = {
-    **(arguments or {}),
     "size": list(shape),
     "sources": [
       f"{name}: {source.place}, {len(source)} examples, {source.fingerprint()}"

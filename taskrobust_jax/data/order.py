@@ -38,22 +38,19 @@ class Order:
     self.batch_size = batch_size
     self.seed = seed
 
-  def rows(self, step: int, part: slice = slice(None)) -> np.ndarray:
-    """The rows of the global batch of a step, or of a part of it.
+  def rows(self, step: int) -> np.ndarray:
+    """The rows of the global batch of a step.
 
     Args:
       step: at least 0; the batches consumed before this one.
-      part: the places in the batch that are wanted. A process of a large run
-        asks for its own alone: an index costs some 20 us.
 
     Returns:
-      int64 [batch_size], or as many as `part` has: indices of rows, whatever
-      was asked before.
+      int64 [batch_size], indices of rows, whatever was asked before.
     """
     if step < 0:
       raise errors.InputError(f"step: {step} is below 0")
     first = step * self.batch_size
-    places = range(first, first + self.batch_size)[part]
+    places = range(first, first + self.batch_size)
     return np.array([self._indices[place] for place in places], np.int64)
 
   @functools.cached_property

@@ -54,7 +54,7 @@ def run(
   if runner == "beam":
     _run_beam([block for block, _ in work], beam_options)
     return
-  number = num_workers or (1 if is_small else _num_cores())
+  number = num_workers or (1 if is_small else num_cores())
   progress = Progress(work)
   if min(number, len(work)) <= 1:
     for block, _ in work:
@@ -63,7 +63,7 @@ def run(
     _run_processes(work, min(number, len(work)), progress.done)
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
   """Cores that this process may use."""
   if hasattr(os, "sched_getaffinity"):
     return len(os.sched_getaffinity(0))

@@ -94,7 +94,7 @@ def _read(directory: str, name: str) -> dict[str, Any]:
 
 
 def _features(row_length: int) -> dict[str, Any]:
-  """What TFDS writes for the features of `record_writer`."""
+  """What TFDS writes for the features of `shards`."""
   package = "tensorflow_datasets.core.features"
   tensor = {
     "pythonClassName": f"{package}.tensor_feature.Tensor",

@@ -31,11 +31,12 @@ def softmax(
       = argmax_q  q . signal - temperature * KL(q || uniform)
 
   If `through_softmax`, the coefficients are those of a gradient taken through
-  the softmax too, of sum_k q_k L_k with q a function of L:
+  the softmax too, of sum_k q_k s_k with q a function of the signal s:
 
-    w_k = q_k (1 + (L_k - q . L) / temperature)
+    w_k = q_k (1 + (s_k - q . s) / temperature)
 
-  They sum to 1, but are negative where L_k < q . L - temperature.
+  They sum to 1, but are negative where s_k < q . s - temperature. Only of raw
+  losses are they exactly the gradient's.
 
   Args:
     temperature: > 0, in the unit of the signal; a number or a schedule of

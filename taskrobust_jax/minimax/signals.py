@@ -284,7 +284,7 @@ def check_name(kind: str, name: str, legal: dict[str, Any]) -> None:
   """Raises ValueError, with a guess at what was meant, for an unknown name."""
   if name not in legal:
     close = difflib.get_close_matches(str(name), legal, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     raise ValueError(f"unknown {kind} {name!r}{hint} Legal: {', '.join(legal)}")
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax.data import packing, scene_dataset, vocabulary
+from taskrobust_jax.data import packing, scene_dataset, taggers, vocabulary
 from taskrobust_jax.data.part_of_speech import TAG_NAMES
+from taskrobust_jax.data.tagging import Numbered
 
 # A million rows: what a schedule or an order asks for.
 _NUM_ROWS = 2**20
@@ -53,8 +54,10 @@ def dataset_of(config: ConfigDict) -> Any:
     rows = dict.fromkeys(("train", "eval"), _NUM_ROWS)
     return scene_dataset.SceneDataset(0, rows, config.data.image_size)
   groups = config.tasks.groups.to_dict()
-  # Gold tags of other taggers than those of grammar have no names yet.
-  tags = TAG_NAMES if groups else ("_", *(f"tag_{k}" for k in range(4)))
+  # Tags of other taggers than those of grammar have no names without data.
+  _, number = taggers.check(config.data.tagger)
+  count = number[0] if number else Numbered.DEFAULT_NUM_TAGS
+  tags = TAG_NAMES if groups else ("_", *(f"tag_{k}" for k in range(count)))
   return _Text(
     types.SimpleNamespace(
       vocabulary_size=config.data.vocabulary_size,

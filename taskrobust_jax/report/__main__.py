@@ -19,8 +19,8 @@ _OUT = program.define_folder(
 )
 _BEST_KNOWN = program.define_folder(
   "best_known",
-  'JSON file of best known scores, {"cola": 0.6}, for normalised scores; by '
-  "default the best of this comparison.",
+  'JSON file of best known scores, {"CoLA": 0.6, "CoLA, 64 examples": 0.4}, '
+  "for normalised scores; by default the best of this comparison.",
 )
 
 

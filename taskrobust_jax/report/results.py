@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
   @property
   def name(self) -> str:
-    """`cola`, or `cola, 100 examples`."""
+    """`CoLA`, or `CoLA, 100 examples`."""
     if not self.num_examples:
       return self.task
     return f"{self.task}, {self.num_examples} examples"

@@ -148,7 +148,11 @@ def make_study(
     )
   means = np.stack([s.values.mean(0) for s in scores])
   at_random = [s.values.mean(0) for s in scores if s.method.is_random]
-  given = [(best_known or {}).get(cell.name) for cell in cells]
+  best_known = best_known or {}
+  names = [cell.name for cell in cells]
+  for unknown in sorted(best_known.keys() - set(names)):
+    left_out.append(f"the best known score of {unknown!r}: no such task here")
+  given = [best_known.get(name) for name in names]
   return Study(
     cells=tuple(cells),
     score_names=tuple(references[cell].score_name for cell in cells),
@@ -163,7 +167,7 @@ def make_study(
 
 
 def read_best_known(file: str) -> dict[str, float]:
-  """Reads `{"cola": 0.6, "cola, 100 examples": 0.4}`.
+  """Reads `{"CoLA": 0.6, "CoLA, 100 examples": 0.4}`.
 
   Raises:
     InputError: It is not of this form.

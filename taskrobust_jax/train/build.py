@@ -1,4 +1,4 @@
-"""From a config to the objects of a run; the only reader of configs."""
+"""From a config to the objects of a run; `sections` and `suites` read parts."""
 
 from collections.abc import Callable, Sequence
 import functools
@@ -111,7 +111,7 @@ def build(
   """Makes the objects of a run; every check is done before anything compiles.
 
   Args:
-    config: See `configs/pos_bert_smoke.py`.
+    config: Its keys stand in `configuring.py`.
     dataset: From `records.open_dataset`; anything with `split` and
       `info.digest` if you bring your own suite.
     suite: Your own tasks, or `None` for the config's.

@@ -199,7 +199,7 @@ def batch_unit(num_tasks: int, mesh: Mesh, accumulation: int = 1) -> int:
 def check_batch_size(
   name: str,
   batch_size: int,
-  num_tasks: int,
+  row_multiple: int,
   mesh: Mesh,
   accumulation: int = 1,
 ) -> None:
@@ -208,17 +208,20 @@ def check_batch_size(
   Args:
     name: Of the value, for the message.
     batch_size: It.
-    num_tasks: What it must be a multiple of, on one device.
+    row_multiple: What it must be a multiple of, on one device: of rows that
+      tasks are served in turn, their number.
     mesh: From `make_mesh`.
     accumulation: Microbatches.
   """
-  unit = batch_unit(num_tasks, mesh, accumulation)
+  unit = batch_unit(row_multiple, mesh, accumulation)
   if batch_size >= unit and batch_size % unit == 0:
     return
   below = batch_size // unit * unit
   nearest = f"{below} or {below + unit}" if below > 0 else f"{unit}"
   data, fsdp = (mesh.shape[axis] for axis in ROW_AXES)
-  parts = [f"{num_tasks} tasks", f"data {data}", f"fsdp {fsdp}"]
+  parts = [f"data {data}", f"fsdp {fsdp}"]
+  if row_multiple > 1:
+    parts.insert(0, f"{row_multiple} tasks")
   if accumulation > 1:
     parts.append(f"{accumulation} microbatches")
   raise InputError(

@@ -149,9 +149,6 @@ def test_batches_are_cropped_row_by_row():
     alone = crops.random_crop((0, i + 1), coordinates(), 24)
     assert all((seen[name][i] == alone[name]).all() for name in alone)
   assert seen["has_depth"].tolist() == [True, False]
-  seen = crops.center_crops(batch, 24)
-  alone = crops.center_crop(coordinates(), 24)
-  assert (seen["rgb"][1] == alone["rgb"]).all()
 
 
 def test_bad_arguments_name_themselves():

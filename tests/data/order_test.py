@@ -36,13 +36,6 @@ def test_a_batch_depends_on_seed_and_step_alone(
   assert (it.rows(7) == kind(num_rows, size, seed).rows(7)).all()
 
 
-@settings(max_examples=20, deadline=None)
-@given(SIZES, SIZES, SEEDS)
-def test_a_process_asks_for_its_part_alone(num_rows, size, seed):
-  it = order.Order(num_rows, size, seed)
-  assert (it.rows(7, slice(1, None, 2)) == it.rows(7)[1::2]).all()
-
-
 @pytest.mark.parametrize("kind", [order.Order, order.SmallOrder])
 def test_epochs_and_seeds_differ(kind):
   first = kind(1_000, 1_000, 0)
