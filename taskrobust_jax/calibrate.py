@@ -50,6 +50,7 @@ def main() -> int:
   out = pathlib.Path(_OUT.value)
   if out.is_dir():
     raise InputError(f"--out={out} is a folder; name a file in it")
+  program.cache_compiled()
   config = _CONFIG.value
   dataset = open_dataset(config, _DATA_DIR.value)
   task_names = build(reference_runs.averaged(config), dataset).task_names

@@ -55,6 +55,7 @@ def main(words: Sequence[str]) -> None:
   """Reads the flags and prints a table for each mask."""
   if len(words) != 1:
     raise InputError(f'one text is needed, in quotes, got {len(words)}: "..."')
+  program.cache_compiled()
   loaded = load(_WORKDIR.value)
   groups = groups_of(loaded)
   tagger: Tagger = part_of_speech.Pattern()

@@ -37,6 +37,7 @@ def main(folders: Sequence[str]) -> None:
   """Restores the runs and writes a picture for each example."""
   if not folders:
     raise InputError("no run folders given: give one or more")
+  program.cache_compiled()
   runs = [restore(folder, _DATA_DIR.value) for folder in folders]
   digests = {run.experiment.identity["data_digest"] for run in runs}
   if len(digests) > 1:

@@ -22,6 +22,7 @@ _NUM_TAGS = flags.DEFINE_integer("num_tags", 4, "How many tags.")
 
 def main() -> None:
   """Reads the flags and calls `difficulty.tag_by_loss`."""
+  program.cache_compiled()
   run = restored.restore(_WORKDIR.value, _DATA_DIR.value)
   difficulty.tag_by_loss(run, _OUT_DIR.value, _NUM_TAGS.value)
 
