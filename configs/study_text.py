@@ -1,0 +1,58 @@
+r"""The study's BERT, on the treebank or on the novels; see notebooks/study_plan.md.
+
+Claim: none by itself; `bash launch/study.sh` runs it with several strategies and
+seeds and notebooks/07_study.ipynb says what came of it.
+
+The text's name stands first, the strategy behind it:
+  --config=configs/study_text.py:novels,strategy=uniform
+  --config=configs/study_text.py:treebank,ordinary
+"""
+
+from ml_collections import ConfigDict
+
+from taskrobust_jax import configuring
+from taskrobust_jax.errors import InputError
+
+TEXTS = ("novels", "treebank")
+
+
+def get_config(text: str = "novels") -> ConfigDict:
+  """The config; `text` is what stands after the colon of `--config`."""
+  name, _, rest = text.partition(",")
+  if name not in TEXTS:
+    raise InputError(
+      f"config argument {text!r} must begin with one of {', '.join(TEXTS)}"
+    )
+  config = configuring.pos_bert(
+    rest,
+    size="tiny",
+    strategy="mirror_ascent",
+    arguments={"step_size": 0.02, "smoothing": 0.1},
+    tagger="perceptron" if name == "novels" else "gold",
+  )
+  config.num_steps = 4_000
+  config.batch_size = 32
+  config.log_every = 20
+  config.log_writer = "none"
+
+  config.data.source = "text_files" if name == "novels" else "conllu"
+  config.data.eval_share = 0.02
+  config.data.vocabulary_size = 4096
+  config.data.row_length = 64
+
+  config.model.width = 64
+  config.model.mlp_width = 256
+  config.model.dtype = "float32"
+  config.model.unroll = True
+
+  config.optimizer.learning_rate = 3e-3
+  config.optimizer.warmup_steps = 400
+
+  # The first rows screen, those after them are for the adversary; what is
+  # reported is of the second half of the split, see benchmarks/study_runs.py.
+  config.evaluation.every = 250
+  config.evaluation.batch_size = 64
+  config.evaluation.max_rows = 128
+  config.evaluation.adversary_rows = 64
+  config.checkpoint.every = 500
+  return config
