@@ -1,7 +1,8 @@
-r"""The study's BERT, on the treebank or on the novels; see notebooks/study_plan.md.
+r"""The study's BERT, on the treebank or on the novels.
 
-Claim: none by itself; `bash launch/study.sh` runs it with several strategies and
-seeds and notebooks/07_study.ipynb says what came of it.
+Claim: none by itself; `bash launch/study.sh` runs it with several strategies
+and seeds, by notebooks/study_plan.md, and notebooks/07_study.ipynb says what
+came of it.
 
 The text's name stands first, the strategy behind it:
   --config=configs/study_text.py:novels,strategy=uniform
@@ -49,7 +50,7 @@ def get_config(text: str = "novels") -> ConfigDict:
   config.optimizer.warmup_steps = 400
 
   # The first rows screen, those after them are for the adversary; what is
-  # reported is of the second half of the split, see benchmarks/study_runs.py.
+  # reported is of the second half of the split: `evaluate --second_half`.
   config.evaluation.every = 250
   config.evaluation.batch_size = 64
   config.evaluation.max_rows = 128
