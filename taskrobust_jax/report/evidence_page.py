@@ -76,8 +76,15 @@ def sections(folder: pathlib.Path) -> list[Section]:
 
 
 def as_text(folder: pathlib.Path) -> str:
-  """The same in Markdown: what `TABLES` holds."""
-  return as_markdown(_TITLE, sections(folder))
+  """The same in Markdown and without pictures: what `TABLES` holds."""
+  texts = [
+    Section(
+      section.title,
+      [block for block in section.blocks if not isinstance(block, Picture)],
+    )
+    for section in sections(folder)
+  ]
+  return as_markdown(_TITLE, texts)
 
 
 def _section(

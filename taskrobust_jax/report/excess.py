@@ -37,13 +37,14 @@ class Excess:
 
 
 def of_lines(
-  lines: Sequence[PreTraining],
+  lines: Sequence[PreTraining], rows: str = "loss"
 ) -> tuple[tuple[str, ...], list[Excess]]:
   """The excess of every method of one setting, averaging first.
 
   Args:
     lines: Of one setting and purpose, references among them. What has other
       tasks than these is left out, as is all if a reference is missing.
+    rows: "loss", of the rows that judge, or "screen", of those that choose.
 
   Returns:
     (K task names, methods).
