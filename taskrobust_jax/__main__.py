@@ -16,6 +16,7 @@ PROGRAMS = (
   "convert",
   "compile",
   "check_run",
+  "study",
 )
 
 

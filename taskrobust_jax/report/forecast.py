@@ -59,11 +59,11 @@ def table(
     ],
     [set()] * len(pairs),
   )
-  settings = {setting for setting, *_ in pairs}
-  if len(settings) < 2 or len(pairs) < _FEWEST_PAIRS:
+  forecasts = {predicted for _, _, predicted, _ in pairs}
+  if len(forecasts) < 2 or len(pairs) < _FEWEST_PAIRS:
     return made, (
-      f"{len(pairs)} pairs of {len(settings)} settings: not enough to score "
-      "the forecast."
+      f"{len(pairs)} pairs, {len(forecasts)} different forecasts: not enough "
+      "to score them."
     )
   from scipy import stats  # A second, as in statistics.py.
 
