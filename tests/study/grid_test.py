@@ -1,0 +1,78 @@
+"""The study's grid: every call is legal, and no two jobs share a folder."""
+
+import collections
+import pathlib
+
+import pytest
+
+from configs import finetune_study, study_text
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.study import grid
+from taskrobust_jax.study.calls import Maker
+
+GROUPS = (
+  grid.small()
+  + grid.stage_a()
+  + grid.stage_b([m.name for m in (*grid.ADAPTIVE, *grid.FIXED)])
+)
+FOUND = {
+  "references": "references.json",
+  "adjustments": "(0.1,0.1,0.1,0.1)",
+  "shares_of_excess": "(0.1,0.2,0.3,0.4)",
+  "shares_of_counts": "(0.1,0.2,0.3,0.4)",
+  "mean_weights": "(0.1,0.2,0.3,0.4)",
+}
+
+
+def test_every_argument_string_is_legal_and_flags_name_keys():
+  for group in GROUPS:
+    for method in group.methods:
+      arguments = method.arguments.format(**FOUND)
+      text = ",".join((group.setting.text, *group.setting.arguments, arguments))
+      config = study_text.get_config(text)
+      assert config.num_steps == grid.STEPS
+      for flag in (*group.setting.flags, *method.flags):
+        name, _, value = flag.removeprefix("--config.").partition("=")
+        place = config
+        for part in name.split("."):
+          place = place[part]
+        assert str(place) != value
+  with pytest.raises(InputError, match="must begin with one of novels, tree"):
+    study_text.get_config("uniform")
+  assert finetune_study.get_config("frozen").mode == "frozen"
+
+
+def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
+  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
+  maker = Maker(tmp_path, tmp_path, folders, 4_000)
+  for group in GROUPS:
+    stages = maker.stages(group)
+    names = [job.name for jobs in stages for job in jobs]
+    assert max(collections.Counter(names).values()) == 1
+    assert names[0].startswith("data/")
+    waits = any("{" in method.arguments for method in group.methods)
+    assert bool(stages[2]) == waits
+
+
+def test_calls_name_what_they_read(tmp_path):
+  folders = {
+    name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
+  }
+  maker = Maker(tmp_path, tmp_path, folders, 4_000, ["--config.batch_size=8"])
+  (data,), (references, run, probe), _, tuned = maker.stages(grid.small()[0])[
+    :1
+  ] + [jobs[:1] + jobs[-2:] for jobs in maker.stages(grid.small()[0])[1:]]
+  train, prepare = data.calls()
+  assert train[1] == "--train_tagger=/treebank/train.conllu.gz"
+  assert "--config.data.train_path=/novels/*.txt" in prepare
+  assert prepare[-3] == "--config.batch_size=8"
+  assert next(iter(references.calls()))[0] == "calibrate"
+  pretrain, evaluate = run.calls()
+  assert pretrain[1] == "--config=configs/study_text.py:novels,strategy=uniform"
+  assert "--config.num_steps=4000" in pretrain
+  assert evaluate[3] == "--second_half"
+  assert ["--config.num_steps=200" in call for call in probe.calls()] == [
+    True
+  ] * 2
+  (call,) = tuned[-1].calls()
+  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed12" in call
