@@ -29,8 +29,8 @@ def code_cells(file):
   return ["".join(cell["source"]) for cell in cells]
 
 
-def test_there_are_six():
-  assert [name[:3] for name in NAMES] == [f"0{n}_" for n in range(1, 7)]
+def test_there_are_seven():
+  assert [name[:3] for name in NAMES] == [f"0{n}_" for n in range(1, 8)]
 
 
 @pytest.mark.parametrize("file", FILES, ids=NAMES)

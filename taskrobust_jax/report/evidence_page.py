@@ -75,8 +75,13 @@ def sections(folder: pathlib.Path) -> list[Section]:
   return made
 
 
-def as_text(folder: pathlib.Path) -> str:
-  """The same in Markdown and without pictures: what `TABLES` holds."""
+def as_text(folder: pathlib.Path, not_run: Sequence[str]) -> str:
+  """The same in Markdown and without pictures: what `TABLES` holds.
+
+  Args:
+    folder: See `sections`.
+    not_run: What the plan has and the files have not, a line each.
+  """
   texts = [
     Section(
       section.title,
@@ -84,6 +89,8 @@ def as_text(folder: pathlib.Path) -> str:
     )
     for section in sections(folder)
   ]
+  if not_run:
+    texts.append(Section("Not yet run", [list(not_run)]))
   return as_markdown(_TITLE, texts)
 
 

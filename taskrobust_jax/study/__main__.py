@@ -46,6 +46,7 @@ _FINETUNE_FLAGS = flags.DEFINE_multi_string(
 _SEEDS = flags.DEFINE_list("seeds", [], "In place of those of every group.")
 _METHODS = flags.DEFINE_list("methods", [], "Those of them that are run.")
 _PURPOSE = flags.DEFINE_string("purpose", "", "In place of every group's.")
+_RUNS = next(iter(evidence_page.FILES))
 
 
 def main() -> int:
@@ -80,7 +81,9 @@ def main() -> int:
           return code
   results.mkdir(parents=True, exist_ok=True)
   tables = results / evidence_page.TABLES
-  tables.write_text(evidence_page.as_text(results), "utf-8")
+  lines = evidence.read(results / _RUNS, evidence.PreTraining)
+  text = evidence_page.as_text(results, grid.missing(lines))
+  tables.write_text(text, "utf-8")
   print(f"wrote {tables}")
   return 0
 
@@ -99,11 +102,10 @@ def _finalists(results: pathlib.Path) -> list[str]:
 
   They are chosen on the novels, by the rows that screen.
   """
-  name = next(iter(evidence_page.FILES))
   _, found = excess.of_lines(
     [
       line
-      for line in evidence.read(results / name, evidence.PreTraining)
+      for line in evidence.read(results / _RUNS, evidence.PreTraining)
       if line.setting == grid.NOVELS.name
       and line.purpose in (grid.SCREEN, evidence.REFERENCE)
     ],

@@ -4,11 +4,11 @@ Texts of arguments hold {references}, {adjustments} and the like, which
 `calls.Maker` fills in when the runs that they are made from have ended.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import re
 from typing import NamedTuple
 
-from taskrobust_jax.report.evidence import UNIFORM
+from taskrobust_jax.report.evidence import UNIFORM, PreTraining
 
 STEPS = 4_000
 COMPARISON, SCREEN = "comparison", "screen"
@@ -191,3 +191,20 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     )
     for methods in ((AVERAGING,), chosen)
   ]
+
+
+def missing(lines: Iterable[PreTraining]) -> list[str]:
+  """What the plan has and lines have not: a text for each group of runs."""
+  found = {(x.setting, x.purpose, x.method, x.seed) for x in lines}
+  texts = []
+  # Whoever the finalists are: these stand for them.
+  for group in (*small(), *stage_a(), *stage_b([WINNER.name, FIXED[0].name])):
+    left = []
+    for method in group.methods:
+      key = (group.setting.name, group.purpose, method.name)
+      seeds = [str(s) for s in group.seeds if (*key, s) not in found]
+      if seeds:
+        left.append(f"{method.name} (seed {', '.join(seeds)})")
+    if left:
+      texts.append(f"{group.setting.name}, {group.purpose}: {', '.join(left)}")
+  return list(dict.fromkeys(texts))
