@@ -33,6 +33,9 @@ _OUT = program.define_folder("out", "JSON file for what is printed.")
 
 def main() -> None:
   """Restores the checkpoint and prints every task's held-out loss."""
+  out = None if _OUT.value is None else pathlib.Path(_OUT.value)
+  if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    raise InputError(f"--out={out} must name a file in a folder that is there")
   restored = restore(_WORKDIR.value, _DATA_DIR.value, _STEP.value)
   experiment, _, state = restored
   evaluate = experiment.evaluate
@@ -44,14 +47,9 @@ def main() -> None:
   if state.averages:
     print("the same of the averaged params")
     _print(experiment.task_names, values, "eval_averaged")
-  if _OUT.value is not None:
+  if out is not None:
     values = {"step": int(state.step), **values}
-    try:
-      pathlib.Path(_OUT.value).write_text(json.dumps(values) + "\n", "utf-8")
-    except OSError as error:
-      raise InputError(
-        f"cannot write to --out={_OUT.value}: {error}"
-      ) from error
+    out.write_text(json.dumps(values) + "\n", "utf-8")
 
 
 def _on_second_half(restored: Restored):
