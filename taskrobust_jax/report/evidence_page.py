@@ -138,15 +138,14 @@ def _section(
       downstream.summary_table(study, summaries),
       downstream.task_table(study, summaries),
     ]
+    notes = list(study.left_out)
     if left_out:
-      blocks.append(
-        Note(
-          [
-            "Not counted, since no pre-trained model is told from the "
-            f"untrained one on the rows that select: {'; '.join(left_out)}."
-          ]
-        )
+      notes.append(
+        "Not counted, since no pre-trained model is told from the untrained "
+        f"one on the rows that select: {'; '.join(left_out)}."
       )
+    if notes:
+      blocks.append(Note(notes))
     figure = evidence_figures.gain_by_examples(study)
     if figure is not None:
       blocks.append(

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 
+from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
 from taskrobust_jax.report.evidence import PreTraining, Probe
 from taskrobust_jax.report.evidence_page import FILES
@@ -137,7 +138,7 @@ class Maker:
     def calls():
       yield (
         "pretrain",
-        *self._config(setting, method.arguments.format(**self._found(group))),
+        *self._config(setting, self._arguments(group, method)),
         *method.flags,
         f"--config.seed={seed}",
         f"--data_dir={self._data_dir(setting)}",
@@ -227,6 +228,15 @@ class Maker:
       "--second_half",
       f"--out={run / _JUDGED}",
     )
+
+  def _arguments(self, group: grid.Group, method: grid.Method) -> str:
+    try:
+      return method.arguments.format(**self._found(group))
+    except KeyError as error:
+      raise InputError(
+        f"{method.name} needs {error.args[0]} of {group.setting.name}, which "
+        "no run has given yet"
+      ) from error
 
   def _found(self, group: grid.Group) -> dict[str, str]:
     """What arguments of methods hold that earlier runs found."""

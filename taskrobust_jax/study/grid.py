@@ -181,13 +181,15 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
   Args:
     finalists: Names of methods.
   """
-  # Means of weights are those of a run of ascent beside it.
-  chosen = tuple(m for m in (*ADAPTIVE, *FIXED) if m.name in finalists)
+  adaptive, fixed = (
+    tuple(m for m in methods if m.name in finalists)
+    for methods in (ADAPTIVE, FIXED)
+  )
   return [
     Group(setting, COMPARISON, methods, seeds, modes)
-    for setting, seeds, modes in (
-      (NOVELS, (10, 11, 12, 13, 14), ("frozen", "full")),
-      (MINI, (10, 11, 12), ("full",)),
+    for setting, chosen, seeds, modes in (
+      (NOVELS, adaptive + fixed, (10, 11, 12, 13, 14), ("frozen", "full")),
+      (MINI, adaptive, (10, 11, 12), ("full",)),
     )
     for methods in ((AVERAGING,), chosen)
   ]
