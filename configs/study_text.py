@@ -31,7 +31,7 @@ def get_config(text: str = "novels") -> ConfigDict:
     arguments={"step_size": 0.02, "smoothing": 0.1},
     tagger="perceptron" if name == "novels" else "gold",
   )
-  config.num_steps = 4_000
+  config.num_steps = 3_000
   config.batch_size = 32
   config.log_every = 20
   config.log_writer = "none"
@@ -47,7 +47,7 @@ def get_config(text: str = "novels") -> ConfigDict:
   config.model.unroll = True
 
   config.optimizer.learning_rate = 3e-3
-  config.optimizer.warmup_steps = 400
+  config.optimizer.warmup_steps = 300
 
   # The first rows screen, those after them are for the adversary; what is
   # reported is of the second half of the split: `evaluate --second_half`.

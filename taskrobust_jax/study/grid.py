@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from taskrobust_jax.report.evidence import UNIFORM, PreTraining
 
-STEPS = 4_000
+STEPS = 3_000
 COMPARISON, SCREEN = "comparison", "screen"
 TASKS = (
   *("SST-2", "MRPC", "STS-B", "CoLA", "WNLI"),
