@@ -14,7 +14,7 @@ from configs import finetune_glue
 def get_config(text: str = "") -> ConfigDict:
   """The config; `text` is what stands after the colon of `--config`."""
   config = finetune_glue.get_config(text)
-  config.optimizer.learning_rate = 3e-3
+  config.optimizer.learning_rate = 1e-2 if config.mode == "frozen" else 3e-3
   config.num_epochs = 3.0  # Of a frozen encoder too: SST-2 is large.
   config.least_steps = 500
   config.evaluation.max_rows = 1024
