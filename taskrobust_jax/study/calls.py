@@ -50,7 +50,7 @@ class Maker:
       tuned += [(evidence.UNTRAINED, seed) for seed in group.seeds]
     return [
       [self._data(setting)],
-      [self._references(setting), self._probe(setting)]
+      [self._probe(setting), self._references(setting)]
       + [self._run(group, *run) for run in runs if not _waits(run[0])],
       [self._run(group, *run) for run in runs if _waits(run[0])],
       [

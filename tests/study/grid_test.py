@@ -59,7 +59,7 @@ def test_calls_name_what_they_read(tmp_path):
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
   }
   maker = Maker(tmp_path, tmp_path, folders, 3_000, ["--config.batch_size=8"])
-  (data,), (references, probe, run, *_), _, tuned = maker.stages(
+  (data,), (probe, references, run, *_), _, tuned = maker.stages(
     grid.small()[0]
   )
   train, prepare = data.calls()
