@@ -113,9 +113,10 @@ def _section(
   if base is not None:
     gains = forecast.gains(found, base)
     # The full fine-tuning judges where there is one, as the plan says.
-    judge = studies.get("full", studies.get("frozen", (None, ())))[0]
+    mode = next((m for m in ("full", "frozen") if m in studies), "")
+    judge = studies[mode][0] if mode else None
     shown = [
-      verdict.of_method(x, base, judge).sentence()
+      verdict.of_method(x, base, judge, mode).sentence()
       for x in found
       if x is not base
     ]

@@ -27,6 +27,7 @@ class Verdict:
     worst: Worst normalised downstream score, less that of averaging; `None`
       where nothing was fine-tuned.
     mean: Mean downstream score, relative to averaging; `None` likewise.
+    mode: Of the fine-tuning that both are from.
   """
 
   method: str
@@ -34,6 +35,7 @@ class Verdict:
   ratio: Estimate
   worst: Estimate | None
   mean: float | None
+  mode: str = ""
 
   @property
   def is_lower_upstream(self) -> bool:
@@ -57,7 +59,7 @@ class Verdict:
       facts.append("downstream not yet run")
     else:
       facts += [
-        f"worst normalised downstream score {_signed(self.worst)}",
+        f"{self.mode}: worst normalised downstream score {_signed(self.worst)}",
         f"mean downstream score {self.mean:+.1%}",
       ]
     if self.num_seeds < FEWEST_SEEDS:
@@ -81,7 +83,10 @@ class Verdict:
 
 
 def of_method(
-  ours: excess.Excess, base: excess.Excess, study: Study | None
+  ours: excess.Excess,
+  base: excess.Excess,
+  study: Study | None,
+  mode: str = "",
 ) -> Verdict:
   """The verdict on a method.
 
@@ -90,6 +95,7 @@ def of_method(
     base: That of averaging.
     study: Downstream scores of both, cells that can be told apart alone; `None`
       where there are none.
+    mode: Of that fine-tuning.
   """
   worst = mean = None
   if study is not None:
@@ -103,6 +109,7 @@ def of_method(
     excess.ratio(ours, base),
     worst,
     mean,
+    mode,
   )
 
 

@@ -14,7 +14,7 @@ from taskrobust_jax.study import grid
 from taskrobust_jax.study.runner import Job
 from taskrobust_jax.train import references
 
-_CONFIG, _TUNING = "configs/study_text.py", "configs/finetune_study.py"
+_CONFIG, _TUNING = "configs/pos_bert_study.py", "configs/finetune_study.py"
 _PROBE_SHARE = 20  # A forecast's runs take so small a part of the steps.
 _JUDGED = "judged.json"  # In a run's folder.
 _REFERENCES = "references.json"

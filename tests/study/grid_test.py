@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from configs import finetune_study, study_text
+from configs import finetune_study, pos_bert_study
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.study import grid
 from taskrobust_jax.study.calls import Maker
@@ -29,7 +29,7 @@ def test_every_argument_string_is_legal_and_flags_name_keys():
     for method in group.methods:
       arguments = method.arguments.format(**FOUND)
       text = ",".join((group.setting.text, *group.setting.arguments, arguments))
-      config = study_text.get_config(text)
+      config = pos_bert_study.get_config(text)
       assert config.num_steps == grid.STEPS
       for flag in (*group.setting.flags, *method.flags):
         name, _, value = flag.removeprefix("--config.").partition("=")
@@ -37,8 +37,8 @@ def test_every_argument_string_is_legal_and_flags_name_keys():
         for part in name.split("."):
           place = place[part]
         assert str(place) != value
-  with pytest.raises(InputError, match="must begin with one of novels, tree"):
-    study_text.get_config("uniform")
+  with pytest.raises(InputError, match="unknown config argument 'tree'"):
+    pos_bert_study.get_config("tree,strategy=uniform")
   assert finetune_study.get_config("frozen").mode == "frozen"
 
 
@@ -68,7 +68,9 @@ def test_calls_name_what_they_read(tmp_path):
   assert prepare[-3] == "--config.batch_size=8"
   assert next(iter(references.calls()))[0] == "calibrate"
   pretrain, evaluate = run.calls()
-  assert pretrain[1] == "--config=configs/study_text.py:novels,strategy=uniform"
+  assert (
+    pretrain[1] == "--config=configs/pos_bert_study.py:novels,strategy=uniform"
+  )
   assert "--config.num_steps=3000" in pretrain
   assert evaluate[3] == "--second_half"
   for call in probe.calls():
