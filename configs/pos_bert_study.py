@@ -50,7 +50,7 @@ def get_config(text: str = "") -> ConfigDict:
   # reported is of the second half of the split: `evaluate --second_half`.
   config.evaluation.every = 250
   config.evaluation.batch_size = 64
-  config.evaluation.max_rows = 128
+  config.evaluation.max_rows = 192
   config.evaluation.adversary_rows = 64
   config.checkpoint.every = 500
   return config
