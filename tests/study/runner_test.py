@@ -1,5 +1,9 @@
 """The runner: what ended is not run again, what fails stops the rest."""
 
+import os
+import signal
+
+from taskrobust_jax import errors
 from taskrobust_jax.study.runner import Job, Runner
 
 FINE, BROKEN = ("errors",), ("no_such_program",)
@@ -35,3 +39,12 @@ def test_a_failure_is_told_and_nothing_is_begun_after(tmp_path, capsys):
   assert "bad: exit code 1; see " in capsys.readouterr().err
   assert "no_such_program" in (tmp_path / "logs/bad.log").read_text()
   assert not (tmp_path / "done").exists()
+
+
+def test_nothing_is_begun_after_sigterm(tmp_path):
+  before = signal.getsignal(signal.SIGTERM)
+  with Runner(tmp_path, None) as runner:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert runner.run_all([Job("a", lambda: iter([FINE]))]) == errors.PREEMPTED
+  assert not (tmp_path / "done").exists()
+  assert signal.getsignal(signal.SIGTERM) is before
