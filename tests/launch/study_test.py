@@ -13,14 +13,14 @@ from tests import programs
 
 ROOT = pathlib.Path(__file__).parents[2]
 PRETRAIN = (
-  *("data.vocabulary_size=64", "data.row_length=16", "batch_size=8"),
+  *("data.vocabulary_size=64", "data.row_length=16", "data.eval_share=0.5"),
   *("model.num_layers=1", "model.width=8", "model.mlp_width=8"),
   *(
     "evaluation.every=20",
     "evaluation.batch_size=32",
     "evaluation.max_rows=32",
   ),
-  "log_every=5",
+  *("batch_size=8", "log_every=5"),
 )
 FINETUNE = ("batch_size=8", "least_steps=20", "evaluation.max_rows=64")
 
@@ -39,12 +39,11 @@ def checkout(tmp_path):
   for split in ("train", "dev"):
     with gzip.open(tmp_path / f"treebank/{split}.conllu.gz", "wb") as file:
       file.write((tmp_path / "all.conllu").read_bytes())
-  paragraph = (
-    "The old dog ran over a small hill. They saw it and slowly sang.\n"
-  )
-  for number in range(60):
-    file = tmp_path / f"novels/{number}.txt"
-    file.write_text(paragraph * (10 + number))
+  for name in "abcd":
+    text = (
+      f"The {name} dog ran over a small hill. They saw it and slowly sang.\n"
+    )
+    (tmp_path / f"novels/{name}.txt").write_text(50 * text)
   return tmp_path
 
 
