@@ -49,6 +49,12 @@ def table(
     for method, gain in found.get(probe.setting, ())
     if math.isfinite(gain)
   ]
+  run = {setting for setting, *_ in pairs}
+  waiting = [
+    [f"{probe.setting}, not yet run", f"{predicted_gain(probe):+.3f}", "-"]
+    for probe in probes
+    if probe.setting not in run
+  ]
   made = Table(
     "Forecast: predicted and measured gain (share of the worst excess that a "
     "method removes)",
@@ -56,8 +62,9 @@ def table(
     [
       [f"{setting}, {method}", f"{predicted:+.3f}", f"{gain:+.3f}"]
       for setting, method, predicted, gain in pairs
-    ],
-    [set()] * len(pairs),
+    ]
+    + waiting,
+    [set()] * (len(pairs) + len(waiting)),
   )
   forecasts = {predicted for _, _, predicted, _ in pairs}
   if len(forecasts) < 2 or len(pairs) < _FEWEST_PAIRS:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
 from taskrobust_jax.report.evidence import PreTraining, Probe
@@ -123,9 +125,15 @@ class Maker:
         references.read(folder / f"{how}.json")
         for how in ("averaged", "single")
       )
-      last = [x.curves["held_out"].losses[-1] for x in (averaged, single)]
       names = averaged.made_from["task_names"]
-      probe = Probe(setting.name, steps, names, averaged.cosines, *last)
+      found = (
+        averaged.cosines,
+        averaged.curves["held_out"].losses[-1],
+        single.curves["held_out"].losses[-1],
+      )
+      probe = Probe(
+        setting.name, steps, names, *(np.round(x, 4).tolist() for x in found)
+      )
       self._keep(_PROBES, [probe])
 
     return Job(f"{setting.folder}/probe", calls, collect)

@@ -202,6 +202,8 @@ def test_forecast_by_hand():
   assert forecast.predicted_gain(probe) == pytest.approx((1 / 1.2 - 0.5) * 0.6)
   alike = dataclasses.replace(probe, averaged=[3.0, 2.0])
   assert forecast.predicted_gain(alike) == 0.0
+  table, _ = forecast.table([probe], {})
+  assert table.rows == [["novels, not yet run", "+0.200", "-"]]
   _, told = forecast.table([probe], {"novels": [("mirror", 0.5)]})
   assert told == "1 pairs, 1 different forecasts: not enough to score them."
   others = [
