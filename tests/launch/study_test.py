@@ -20,7 +20,7 @@ PRETRAIN = (
     "evaluation.batch_size=32",
     "evaluation.max_rows=32",
   ),
-  *("batch_size=8", "log_every=5"),
+  *("batch_size=8", "log_every=1"),
 )
 FINETUNE = ("batch_size=8", "least_steps=20", "evaluation.max_rows=64")
 

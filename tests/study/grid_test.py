@@ -1,12 +1,14 @@
 """The study's grid: every call is legal, and no two jobs share a folder."""
 
 import collections
+import json
 import pathlib
 
 import pytest
 
 from configs import finetune_study, pos_bert_study
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.report import evidence
 from taskrobust_jax.study import grid
 from taskrobust_jax.study.calls import Maker
 
@@ -77,3 +79,53 @@ def test_calls_name_what_they_read(tmp_path):
     assert "--config.num_steps=150" in call
   (call,) = tuned[-1].calls()
   assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed12" in call
+
+
+def line(method, losses, purpose, **more):
+  tasks = dict(zip(("nouns", "verbs"), losses, strict=True))
+  return evidence.PreTraining(
+    setting="novels",
+    purpose=purpose,
+    method=method,
+    arguments="",
+    seed=10,
+    steps=1,
+    examples=1.0,
+    flops=None,
+    seconds=None,
+    screen=tasks,
+    loss={},
+    **{"weights": {"nouns": 0.25, "verbs": 0.75}, **more},
+  )
+
+
+def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
+  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
+  maker = Maker(tmp_path, tmp_path, folders, 3_000)
+  methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED)
+  group = grid.Group(grid.NOVELS, grid.COMPARISON, methods, (10,))
+  *_, jobs, _ = maker.stages(group)
+  with pytest.raises(InputError, match="fixed by excess needs shares_of_exc"):
+    next(iter(jobs[2].calls()))
+  evidence.merge(
+    tmp_path / "pretraining.jsonl",
+    [
+      line("uniform", (4.0, 3.0), grid.COMPARISON),
+      line("uniform", (9.0, 9.0), grid.SCREEN),  # Of another purpose.
+      line("mirror_ascent", (4.0, 3.0), grid.SCREEN),
+      line("single nouns", (3.0, 9.0), evidence.REFERENCE),
+      line("single verbs", (9.0, 2.75), evidence.REFERENCE),
+    ],
+  )
+  folder = tmp_path / "novels/comparison/uniform/seed10"
+  folder.mkdir(parents=True)
+  judged = {"eval/count/nouns": 100.0, "eval/count/verbs": 25.0}
+  (folder / "judged.json").write_text(json.dumps(judged))
+  texts = [next(iter(job.calls()))[1].partition("novels,")[2] for job in jobs]
+  assert texts[0].endswith(
+    f"reference_losses={tmp_path}/novels/calibrate/references.json"
+  )
+  assert texts[1].endswith("adjustments=(0.100000,0.200000)")
+  assert [text.partition("weights=")[2] for text in texts[2:]] == [
+    *("(0.8000,0.2000)", "(0.8000,0.2000)", "(0.2500,0.7500)")
+  ]
