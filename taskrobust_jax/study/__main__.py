@@ -12,7 +12,7 @@ labels what is run to choose steps and rates. Exit codes: 0 done, else that of
 the program that failed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import os
 import pathlib
 
@@ -73,10 +73,11 @@ def main() -> int:
   if _DEVICE.value == "cpu":
     cores = sorted(os.sched_getaffinity(0))
   with Runner(out, cores) as runner:
-    for group in _groups(results):
-      stages = maker.stages(_changed(group))
+    for groups in _parts(results):
+      stages = [s for group in groups for s in maker.stages(_changed(group))]
       for number, jobs in enumerate(stages, 1):
-        code = runner.run_all(jobs, sum(map(len, stages[number:])))
+        later = [job for stage in stages[number:] for job in stage]
+        code = runner.run_all(jobs, later)
         if code:
           return code
   results.mkdir(parents=True, exist_ok=True)
@@ -88,13 +89,13 @@ def main() -> int:
   return 0
 
 
-def _groups(results: pathlib.Path):
-  """Those of the size; finalists are known when stage A has ended."""
+def _parts(results: pathlib.Path) -> Iterator[list[grid.Group]]:
+  """Groups of the size; finalists are known when stage A has ended."""
   if _SIZE.value == "small":
-    yield from grid.small()
+    yield grid.small()
     return
-  yield from grid.stage_a()
-  yield from grid.stage_b(_finalists(results))
+  yield grid.stage_a()
+  yield grid.stage_b(_finalists(results))
 
 
 def _finalists(results: pathlib.Path) -> list[str]:

@@ -66,22 +66,26 @@ class Runner:
     for number, handler in self._before.items():
       signal.signal(number, handler)
 
-  def run_all(self, jobs: Sequence[Job], left: int = 0) -> int:
+  def run_all(self, jobs: Sequence[Job], later: Sequence[Job] = ()) -> int:
     """Runs what has not ended, one line a job.
 
     Args:
       jobs: They do not wait for each other.
-      left: Jobs that are to come after these, for the time left.
+      later: Those that come after these, for the time left.
 
     Returns:
       An exit code: 0, or that of the first call that failed.
     """
     waiting = [job for job in jobs if not self._mark(job).exists()]
-    counter = iter(range(len(waiting) - 1, -1, -1))
     with futures.ThreadPoolExecutor(self._workers) as pool:
-      for job, seconds in pool.map(self._run, waiting):
+      for ended in futures.as_completed(
+        [pool.submit(self._run, job) for job in waiting]
+      ):
+        job, seconds = ended.result()
         if self._code == errors.DONE:
-          self._tell(job, seconds, next(counter) + left)
+          names = {job.name for job in (*jobs, *later)}
+          left = [n for n in names if not (self._out / "done" / n).exists()]
+          self._tell(job, seconds, len(left))
     return self._code
 
   def _run(self, job: Job) -> tuple[Job, float]:
@@ -124,6 +128,8 @@ class Runner:
           command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream
         )
         self._running.add(process)
+      if self._code != errors.DONE:  # Told to stop while it was started.
+        process.send_signal(signal.SIGTERM)
       code = process.wait()
       with self._lock:
         self._running.discard(process)

@@ -16,11 +16,11 @@ def test_jobs_end_once_in_the_order_of_their_calls(tmp_path, capsys):
     return Job(name, lambda: iter(calls), lambda: collected.append(name))
 
   with Runner(tmp_path, None) as runner:
-    assert runner.run_all([job("a/b", FINE, FINE), job("c")], left=2) == 0
+    assert runner.run_all([job("a/b", FINE, FINE), job("c")], [job("d")]) == 0
   assert collected == ["a/b", "c"]
   out = capsys.readouterr().out.splitlines()
   assert [line.partition(":")[0] for line in out] == ["a/b", "c"]
-  assert "; 3 left, about " in out[0]
+  assert "; 1 left, about " in out[1]
   assert (tmp_path / "logs/a/b.log").read_text().count("\n$ ") == 1
   with Runner(tmp_path, None) as runner:
     assert runner.run_all([job("a/b", BROKEN), job("d")]) == 0
