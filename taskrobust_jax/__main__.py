@@ -17,6 +17,7 @@ PROGRAMS = (
   "convert",
   "compile",
   "check_run",
+  "study",
 )
 
 

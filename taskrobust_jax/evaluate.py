@@ -1,30 +1,70 @@
 r"""Evaluates a checkpoint of a run on the held-out rows.
 
-  python -m taskrobust_jax.evaluate --workdir=DIR --data_dir=DIR [--step=N]
+  python -m taskrobust_jax.evaluate --workdir=DIR --data_dir=DIR [--step=N] \
+    [--second_half] [--out=FILE.json]
 
-The config is the run's own. Nothing is written.
+The config is the run's own, and so are the rows: the first
+`evaluation.max_rows`, which it was evaluated on while it trained.
+`--second_half` takes the second half of the split instead, and corrupts it
+alike for every run: rows that no choice was made by, if the config's own lie in
+the first half. Nothing is written but the file that `--out` names.
 """
 
+import json
+import pathlib
+
 from absl import flags
+import numpy as np
 
 from taskrobust_jax import program
-from taskrobust_jax.train.evaluation import evaluate_state
-from taskrobust_jax.train.restored import restore
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.evaluation import evaluate_state, make_evaluate
+from taskrobust_jax.train.restored import Restored, restore
+from taskrobust_jax.transfer.task import Subset
 
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
+_SECOND_HALF = flags.DEFINE_bool(
+  "second_half", False, "Evaluate on the second half of the held-out rows."
+)
+_OUT = program.define_folder("out", "JSON file for what is printed.")
 
 
 def main() -> None:
   """Restores the checkpoint and prints every task's held-out loss."""
-  experiment, _, state = restore(_WORKDIR.value, _DATA_DIR.value, _STEP.value)
-  values = evaluate_state(experiment.evaluate, state)
+  out = None if _OUT.value is None else pathlib.Path(_OUT.value)
+  if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    raise InputError(f"--out={out} must name a file in a folder that is there")
+  program.cache_compiled()
+  restored = restore(_WORKDIR.value, _DATA_DIR.value, _STEP.value)
+  experiment, _, state = restored
+  evaluate = experiment.evaluate
+  if _SECOND_HALF.value:
+    evaluate = _on_second_half(restored)
+  values = evaluate_state(evaluate, state)
   print(f"held-out, step {int(state.step)}")
   _print(experiment.task_names, values, "eval")
   if state.averages:
     print("the same of the averaged params")
     _print(experiment.task_names, values, "eval_averaged")
+  if out is not None:
+    values = {"step": int(state.step), **values}
+    out.write_text(json.dumps(values) + "\n", "utf-8")
+
+
+def _on_second_half(restored: Restored):
+  """params -> held-out values; rows and their corruption know no run."""
+  experiment, dataset, _ = restored
+  rows = dataset.split("eval")
+  return make_evaluate(
+    experiment.suite,
+    Subset(rows, np.arange(len(rows) // 2, len(rows))),
+    experiment.mesh,
+    batch_size=experiment.identity["config"]["evaluation"]["batch_size"],
+    max_rows=0,
+    seed=0,
+  )
 
 
 def _print(task_names, values, prefix) -> None:

@@ -1,5 +1,6 @@
 """The program `evaluate`: the numbers of the run, or what is missing."""
 
+import json
 import re
 
 import pytest
@@ -42,7 +43,10 @@ def results(whole, tmp_path_factory):
   manifest = (whole.run / "manifest.json").read_bytes()
   (folder / "new/manifest.json").write_bytes(manifest)
   calls = []
-  for changes in ({}, {"step": STEPS[1]}, *(case for case, _ in CASES)):
+  out = tmp_path_factory.mktemp("out") / "judged.json"
+  judged = {"second_half": True, "out": out}
+  asked = ({}, {"step": STEPS[1]}, *(case for case, _ in CASES), judged)
+  for changes in asked:
     flags = {"workdir": whole.run, "data_dir": whole.data, **changes}
     calls.append(
       [f"--{k}={str(v).format(tmp=folder)}" for k, v in flags.items()]
@@ -50,6 +54,7 @@ def results(whole, tmp_path_factory):
   before = everything(whole.run) | everything(folder)
   found = programs.run_each("evaluate", ["workdir", "data_dir"], calls)
   assert everything(whole.run) | everything(folder) == before
+  assert json.loads(out.read_text())["step"] == programs.LAST
   return found
 
 
@@ -79,6 +84,14 @@ def test_it_prints_the_numbers_of_the_run(whole, results):
       assert f"of {row[f'eval/count/{name}']:,.0f}\n" in out
     assert printed["worst"][0] == f"{row['eval/worst_task_loss']:.4f}"
     assert printed["mean"][0] == f"{row['eval/mean_task_loss']:.4f}"
+
+
+def test_the_second_half_is_other_rows(results):
+  (_, out, _), *_, (code, of_half, err) = results
+  assert code == 0, err
+  seen, of_both = ((NUMBERS.findall(x), x.splitlines()) for x in (of_half, out))
+  assert [x[0] for x in seen[0]] == [x[0] for x in of_both[0]]
+  assert seen[1] != of_both[1]
 
 
 def test_what_is_missing_is_named(results):

@@ -22,6 +22,7 @@ ELSEWHERE = {
   "tfds:wikipedia": "tests/data/tfds_text_test.py",
   "--data_dir=runs/wikipedia/data": "tests/prepare_test.py",
   "launch/downstream.sh": "tests/finetune_test.py",
+  "launch/study.sh": "tests/launch/study_test.py",
   "launch/ablate.sh": "tests/launch/ablate_test.py",
   "launch/env.sh": "tests/launch/tpu_test.py",
   "launch/create_tpu.sh": "tests/launch/tpu_test.py",
@@ -69,7 +70,7 @@ def commands():
   """Those in blocks without a language that begin with one."""
   text = (ROOT / "README.md").read_text()
   blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
-  starts = ("bash ", ".venv/bin/python ", "cp ")
+  starts = ("bash ", ".venv/bin/python ", "cp ", "TREEBANK=")
   return [
     command
     for language, block in blocks

@@ -46,6 +46,7 @@ class Result:
     seed: Of the fine-tuning.
     score_name: Of what, such as `matthews`.
     score: On the rows that give the verdict; higher is better.
+    select_score: On the rows that chose the step; `None` if none did.
     num_steps: Of the fine-tuning.
     num_train_rows: Rows trained on.
     num_eval_rows: Rows that the score is from.
@@ -57,6 +58,7 @@ class Result:
   seed: int
   score_name: str
   score: float
+  select_score: float | None
   num_steps: int
   num_train_rows: int
   num_eval_rows: int
@@ -183,6 +185,11 @@ def _read_result(file: pathlib.Path) -> Result | str:
     seed=number("seed", int),
     score_name=text("score_name"),
     score=number("score", float, -(2**1000)),
+    select_score=(
+      None
+      if values.get("select_score") is None
+      else number("select_score", float, -(2**1000))
+    ),
     num_steps=number("num_steps", int),
     num_train_rows=number("num_train_rows", int),
     num_eval_rows=number("num_eval_rows", int),

@@ -1,0 +1,203 @@
+"""A study's tables, pictures and verdict, from its files of lines."""
+
+from collections.abc import Sequence
+import pathlib
+
+from taskrobust_jax.report import (
+  downstream,
+  evidence,
+  evidence_figures,
+  excess,
+  forecast,
+  verdict,
+)
+from taskrobust_jax.report.evidence import Downstream, PreTraining, Probe
+from taskrobust_jax.report.page import (
+  Note,
+  Picture,
+  Section,
+  as_markdown,
+)
+from taskrobust_jax.report.summary import summarise
+from taskrobust_jax.report.tables import Table
+
+FILES = {
+  "pretraining.jsonl": PreTraining,
+  "downstream.jsonl": Downstream,
+  "forecast.jsonl": Probe,
+}
+TABLES = "tables.md"
+_TITLE = "The study: what was run, and what came of it"
+_PURPOSES = {
+  "comparison": "paired seeds, judged on rows that no choice was made by",
+  "screen": "a screen: it chooses, it does not judge",
+  "pilot": "a pilot: it chose steps and rates, and counts for nothing else",
+}
+
+
+def sections(folder: pathlib.Path) -> list[Section]:
+  """All that the files of a folder tell.
+
+  Args:
+    folder: It holds the files of `FILES`; one that is missing holds nothing.
+
+  Returns:
+    A section for each setting and purpose, comparisons first, then the
+    forecast.
+  """
+  pretraining, scores, probes = (
+    evidence.read(folder / name, kind) for name, kind in FILES.items()
+  )
+  made, gains = [], {}
+  for purpose, meaning in _PURPOSES.items():
+    lines = [line for line in pretraining if line.purpose == purpose]
+    for setting in dict.fromkeys(line.setting for line in lines):
+      own = [line for line in lines if line.setting == setting]
+      # References serve every purpose of their setting.
+      own += [
+        line
+        for line in pretraining
+        if (line.setting, line.purpose) == (setting, evidence.REFERENCE)
+      ]
+      of_setting = [
+        line
+        for line in scores
+        if (line.setting, line.purpose) == (setting, purpose)
+      ]
+      title = f"{setting}: {purpose} ({meaning})"
+      section, found = _section(title, setting, purpose, own, of_setting)
+      made.append(section)
+      if purpose == "comparison":
+        gains[setting] = found
+  if probes:
+    table, told = forecast.table(probes, gains)
+    made.append(Section("Forecast", [table, told]))
+  return made
+
+
+def as_text(folder: pathlib.Path, not_run: Sequence[str]) -> str:
+  """The same in Markdown and without pictures: what `TABLES` holds.
+
+  Args:
+    folder: See `sections`.
+    not_run: What the plan has and the files have not, a line each.
+  """
+  texts = [
+    Section(
+      section.title,
+      [block for block in section.blocks if not isinstance(block, Picture)],
+    )
+    for section in sections(folder)
+  ]
+  if not_run:
+    texts.append(Section("Not yet run", [list(not_run)]))
+  return as_markdown(_TITLE, texts)
+
+
+def _section(
+  title: str,
+  setting: str,
+  purpose: str,
+  lines: Sequence[PreTraining],
+  scores: Sequence[Downstream],
+) -> tuple[Section, list[tuple[str, float]]]:
+  tasks, found = excess.of_lines(lines)
+  base = next((x for x in found if x.method == evidence.UNIFORM), None)
+  name = f"{setting}_{purpose}".replace(" ", "_")
+  blocks, gains, shown = [], [], []
+  studies = {}
+  for mode in sorted({line.mode for line in scores}):
+    told = verdict.told_apart([line for line in scores if line.mode == mode])
+    if told is not None:
+      studies[mode] = told
+  if base is not None:
+    gains = forecast.gains(found, base)
+    # The full fine-tuning judges where there is one, as the plan says.
+    mode = next((m for m in ("full", "frozen") if m in studies), "")
+    judge = studies[mode][0] if mode else None
+    shown = [
+      verdict.of_method(x, base, judge, mode).sentence()
+      for x in found
+      if x is not base
+    ]
+    if purpose == "comparison" and shown:
+      blocks.append(shown)
+  if found:
+    blocks.append(excess.table(tasks, found))
+    figure = evidence_figures.excess_of_methods(tasks, found)
+    blocks.append(
+      Picture(figure, f"{name}_excess", "Excess of each task and method.")
+    )
+  elif lines:
+    blocks.append("No excess: the references of this setting are not yet run.")
+  blocks.append(excess.losses_table(_tasks_of(lines), lines))
+  blocks.append(_cost(lines))
+  for mode, (study, left_out) in studies.items():
+    summaries = [summarise(study, s) for s in study.scores]
+    blocks += [
+      f"Downstream, {mode} encoder.",
+      downstream.summary_table(study, summaries),
+      downstream.task_table(study, summaries),
+    ]
+    notes = list(study.left_out)
+    if left_out:
+      notes.append(
+        "Not counted, since no pre-trained model is told from the untrained "
+        f"one on the rows that select: {'; '.join(left_out)}."
+      )
+    if notes:
+      blocks.append(Note(notes))
+    figure = evidence_figures.gain_by_examples(study)
+    if figure is not None:
+      blocks.append(
+        Picture(
+          figure,
+          f"{name}_{mode}_examples",
+          "Gain over uniform by the number of labelled examples.",
+        )
+      )
+  if scores and not studies:
+    blocks.append(
+      "Downstream: no cell in which a pre-trained model is told from the "
+      "untrained one, or one of the two is not yet run."
+    )
+  return Section(title, blocks), gains
+
+
+def _tasks_of(lines: Sequence[PreTraining]) -> tuple[str, ...]:
+  """Those of the first run of several tasks."""
+  return tuple(max((line.loss for line in lines), key=len, default=()))
+
+
+def _cost(lines: Sequence[PreTraining]) -> Table:
+  """A row a method, overhead against averaging."""
+  of_method: dict[str, list[PreTraining]] = {}
+  for line in lines:
+    of_method.setdefault(line.method, []).append(line)
+
+  def rate(group):
+    known = [line for line in group if line.seconds]
+    seconds = sum(line.seconds for line in known)
+    return seconds / sum(line.examples for line in known) if known else None
+
+  base = rate(of_method.get(evidence.UNIFORM, []))
+  rows = []
+  for method, group in of_method.items():
+    own = rate(group)
+    rows.append(
+      [
+        method,
+        str(len(group)),
+        f"{group[0].steps:,}",
+        f"{group[0].examples:,.0f}",
+        "-" if group[0].flops is None else f"{group[0].flops:.3g}",
+        "-" if own is None else f"{own * group[0].examples:,.0f}",
+        "-" if own is None or base is None else f"{own / base:.2f}x",
+      ]
+    )
+  return Table(
+    "Cost of a run (seconds: beside whatever else the machine did)",
+    ["method", "runs", "steps", "examples", "FLOPs", "seconds", "overhead"],
+    rows,
+    [set()] * len(rows),
+  )

@@ -1,0 +1,175 @@
+"""What a study says of pre-training: the excess over single-task references."""
+
+from collections.abc import Sequence
+import dataclasses
+import math
+
+import numpy as np
+
+from taskrobust_jax.report import evidence, statistics
+from taskrobust_jax.report.evidence import PreTraining
+from taskrobust_jax.report.summary import Estimate
+from taskrobust_jax.report.tables import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Excess:
+  """Of one method, over R seeds.
+
+  Attributes:
+    method: Its name.
+    seeds: [R], ascending.
+    values: [R, K] held-out loss less that of the task's reference.
+    weights: [K] mean over training and seeds.
+    lines: [R] what they are from.
+  """
+
+  method: str
+  seeds: tuple[int, ...]
+  values: np.ndarray
+  weights: np.ndarray
+  lines: tuple[PreTraining, ...]
+
+  @property
+  def worst(self) -> np.ndarray:
+    """[R]."""
+    return self.values.max(1)
+
+
+def of_lines(
+  lines: Sequence[PreTraining], rows: str = "loss"
+) -> tuple[tuple[str, ...], list[Excess]]:
+  """The excess of every method of one setting, averaging first.
+
+  Args:
+    lines: Of one setting and purpose, references among them. What has other
+      tasks than these is left out, as is all if a reference is missing.
+    rows: "loss", of the rows that judge, or "screen", of those that choose.
+
+  Returns:
+    (K task names, methods).
+  """
+  singles = {
+    line.method: line for line in lines if line.purpose == evidence.REFERENCE
+  }
+  tasks = tuple(
+    sorted({task for line in singles.values() for task in line.loss})
+  )
+  names = [evidence.single_method(task) for task in tasks]
+  if not tasks or any(name not in singles for name in names):
+    return (), []
+  reference = np.array(
+    [getattr(singles[n], rows)[t] for n, t in zip(names, tasks, strict=True)]
+  )
+  of_method: dict[str, list[PreTraining]] = {}
+  for line in sorted(lines, key=lambda x: (_place(x.method), x.seed)):
+    if line.purpose != evidence.REFERENCE and set(line.loss) == set(tasks):
+      of_method.setdefault(line.method, []).append(line)
+  return tasks, [
+    Excess(
+      method,
+      tuple(line.seed for line in group),
+      np.array([[getattr(line, rows)[t] for t in tasks] for line in group])
+      - reference,
+      np.array([[line.weights[t] for t in tasks] for line in group]).mean(0),
+      tuple(group),
+    )
+    for method, group in of_method.items()
+  ]
+
+
+def ratio(ours: Excess, base: Excess) -> Estimate:
+  """The worst excess against another method's, over the seeds of both.
+
+  Means over seeds are divided; seeds are drawn again in pairs. NaN where the
+  other method has no excess.
+  """
+  common = [seed for seed in ours.seeds if seed in base.seeds]
+  if not common:
+    return Estimate(math.nan, math.nan, math.nan)
+  pairs = np.stack(
+    [x.worst[[x.seeds.index(s) for s in common]] for x in (ours, base)], axis=1
+  )
+  value = _divided(pairs.mean(0))
+  low = high = np.array(math.nan)
+  if len(common) > 1:
+    drawn = statistics.resampled_means(pairs, common)
+    low, high = statistics.interval(_divided(drawn))
+  return Estimate(float(value), float(low), float(high))
+
+
+def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
+  """A row a method: worst and mean excess, ratio to averaging, each task."""
+  base = next((x for x in found if x.method == evidence.UNIFORM), None)
+  rows = []
+  for x in found:
+    against = "-"
+    if base is not None and x is not base:
+      against = as_text(ratio(x, base))
+    rows.append(
+      [
+        x.method,
+        as_text(_over_seeds(x.worst, x.seeds)),
+        as_text(_over_seeds(x.values.mean(1), x.seeds)),
+        against,
+        *(f"{value:+.3f}" for value in x.values.mean(0)),
+        ", ".join(map(str, x.seeds)),
+      ]
+    )
+  best = [round(x.worst.mean(), 3) for x in found]
+  return Table(
+    "Excess: held-out loss less that of the task's reference, in nats, lower "
+    "is better; 95 % bootstrap intervals over seeds",
+    ["method", "worst task", "mean of tasks", "worst, ratio to uniform"]
+    + [*tasks, "seeds"],
+    rows,
+    [{1} if value == min(best) else set() for value in best],
+  )
+
+
+def losses_table(tasks: Sequence[str], lines: Sequence[PreTraining]) -> Table:
+  """A row a run: held-out loss of each task and mean weights."""
+  ordered = sorted(lines, key=lambda x: (_place(x.method), x.seed))
+  return Table(
+    "Held-out loss (mean weight) of each task, each run",
+    ["run", *tasks, "mean"],
+    [
+      [
+        f"{line.method}, seed {line.seed}",
+        *(f"{line.loss[t]:.3f} ({line.weights[t]:.2f})" for t in tasks),
+        f"{np.mean(list(line.loss.values())):.3f}",
+      ]
+      for line in ordered
+      if set(line.loss) == set(tasks)
+    ],
+    [set() for line in ordered if set(line.loss) == set(tasks)],
+  )
+
+
+def as_text(estimate: Estimate) -> str:
+  """`0.812 [0.700, 0.930]`, or the number alone; `-` for none."""
+  if math.isnan(estimate.value):
+    return "-"
+  if math.isnan(estimate.low):
+    return f"{estimate.value:.3f}"
+  return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _over_seeds(values: np.ndarray, seeds: Sequence[int]) -> Estimate:
+  low = high = math.nan
+  if len(values) > 1:
+    drawn = statistics.resampled_means(values[:, None], seeds)[:, 0]
+    low, high = map(float, statistics.interval(drawn))
+  return Estimate(float(values.mean()), low, high)
+
+
+def _divided(pairs: np.ndarray) -> np.ndarray:
+  """[..., 2] -> [...]; NaN where there is nothing to remove."""
+  legal = pairs[..., 1] > 0
+  return np.where(
+    legal, pairs[..., 0] / np.where(legal, pairs[..., 1], 1.0), np.nan
+  )
+
+
+def _place(method: str) -> tuple[bool, str]:
+  return (method != evidence.UNIFORM, method)

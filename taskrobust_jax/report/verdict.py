@@ -1,0 +1,186 @@
+"""The verdict of a study, by the bar that its plan set before any run."""
+
+from collections.abc import Sequence
+import dataclasses
+import math
+
+import numpy as np
+
+from taskrobust_jax.report import evidence, excess, statistics
+from taskrobust_jax.report.study import Scores, Study, make_study
+from taskrobust_jax.report.summary import Estimate, summarise
+
+# notebooks/study_plan.md, "What counts as a win".
+LARGEST_RATIO = 0.75
+LARGEST_LOSS = 0.01
+FEWEST_SEEDS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+  """Of one method against averaging, at equal examples.
+
+  Attributes:
+    method: Its name.
+    num_seeds: Pre-training seeds that both have.
+    ratio: Worst upstream excess, to that of averaging.
+    worst: Worst normalised downstream score, less that of averaging; `None`
+      where nothing was fine-tuned.
+    mean: Mean downstream score, relative to averaging; `None` likewise.
+    mode: Of the fine-tuning that both are from.
+  """
+
+  method: str
+  num_seeds: int
+  ratio: Estimate
+  worst: Estimate | None
+  mean: float | None
+  mode: str = ""
+
+  @property
+  def is_lower_upstream(self) -> bool:
+    """The first condition."""
+    return self.ratio.value <= LARGEST_RATIO and self.ratio.high < 1
+
+  @property
+  def is_higher_downstream(self) -> bool:
+    """The second condition."""
+    return self.worst is not None and self.worst.low > 0
+
+  @property
+  def keeps_the_mean(self) -> bool:
+    """The third condition."""
+    return self.mean is not None and self.mean >= -LARGEST_LOSS
+
+  def sentence(self) -> str:
+    """What a reader can act on, and by how much a condition was missed."""
+    facts = [f"worst upstream excess {excess.as_text(self.ratio)} of uniform's"]
+    if self.worst is None or self.mean is None:
+      facts.append("downstream not yet run")
+    else:
+      facts += [
+        f"{self.mode}: worst normalised downstream score {_signed(self.worst)}",
+        f"mean downstream score {self.mean:+.1%}",
+      ]
+    if self.num_seeds < FEWEST_SEEDS:
+      advice = f"no verdict: {self.num_seeds} of {FEWEST_SEEDS} paired seeds"
+    elif self.is_lower_upstream and self.worst is None:
+      advice = "no verdict yet: the upstream condition is met"
+    elif (
+      self.is_lower_upstream
+      and self.is_higher_downstream
+      and self.keeps_the_mean
+    ):
+      advice = "use it"
+    elif self.is_lower_upstream:
+      advice = (
+        "it does upstream what it promises, and the tasks tried here do not "
+        "show it"
+      )
+    else:
+      advice = "average"
+    return f"{self.method}: {advice} ({'; '.join(facts)})."
+
+
+def of_method(
+  ours: excess.Excess,
+  base: excess.Excess,
+  study: Study | None,
+  mode: str = "",
+) -> Verdict:
+  """The verdict on a method.
+
+  Args:
+    ours: Its excess.
+    base: That of averaging.
+    study: Downstream scores of both, cells that can be told apart alone; `None`
+      where there are none.
+    mode: Of that fine-tuning.
+  """
+  worst = mean = None
+  if study is not None:
+    of_name = {s.method.name: s for s in study.scores}
+    pair = [of_name.get(name) for name in (ours.method, base.method)]
+    if None not in pair and study.can_normalise.any():
+      worst, mean = _downstream(study, *pair)
+  return Verdict(
+    ours.method,
+    len(set(ours.seeds) & set(base.seeds)),
+    excess.ratio(ours, base),
+    worst,
+    mean,
+    mode,
+  )
+
+
+def _downstream(
+  study: Study, ours: Scores, base: Scores
+) -> tuple[Estimate | None, float | None]:
+  common = [r for r in ours.replicates if r in base.replicates]
+  if not common:
+    return None, None
+  values = [
+    s.values[[s.replicates.index(r) for r in common]] for s in (ours, base)
+  ]
+  low_ours, low_base = (study.normalised(v).min(1) for v in values)
+  differences = (low_ours - low_base)[:, None]
+  low = high = math.nan
+  if len(common) > 1:
+    drawn = statistics.resampled_means(
+      differences, [r.pretrained for r in common]
+    )[:, 0]
+    low, high = map(float, statistics.interval(drawn))
+  mean = float(values[0].mean() / values[1].mean() - 1)
+  return Estimate(float(differences.mean()), low, high), mean
+
+
+def told_apart(
+  lines: Sequence[evidence.Downstream],
+) -> tuple[Study, tuple[str, ...]] | None:
+  """Scores on the cells in which pre-training shows at all.
+
+  A cell counts if, on the rows that select, the best mean of a pre-trained
+  method lies above the 95 % interval of the untrained model: elsewhere a
+  normalised score divides noise by noise. The scores are of the other rows.
+
+  Args:
+    lines: Of one setting, purpose and mode.
+
+  Returns:
+    (the study of these cells, names of those left out); `None` if there are no
+    lines, none of the untrained model, or no cell that counts.
+  """
+  if not any(line.method == evidence.UNTRAINED for line in lines):
+    return None
+  if not any(line.method != evidence.UNTRAINED for line in lines):
+    return None
+  screened = [
+    dataclasses.replace(line, score=line.select_score)
+    for line in lines
+    if line.select_score is not None
+  ]
+  screen = make_study(evidence.as_fine_tunings(screened))
+  untrained = [s for s in screen.scores if s.method.is_random]
+  if not untrained or len(untrained) == len(screen.scores):
+    return None
+  trained = [s.values.mean(0) for s in screen.scores if not s.method.is_random]
+  limits = summarise(screen, untrained[0]).cells
+  counts = np.max(trained, axis=0) > [
+    e.value if math.isnan(e.high) else e.high for e in limits
+  ]
+  kept = {c for c, keep in zip(screen.cells, counts, strict=True) if keep}
+  if not kept:
+    return None
+  study = make_study(
+    evidence.as_fine_tunings(
+      [line for line in lines if (line.task, line.num_examples) in kept]
+    )
+  )
+  return study, tuple(c.name for c in screen.cells if c not in kept)
+
+
+def _signed(estimate: Estimate) -> str:
+  text = f"{estimate.value:+.3f}"
+  if math.isnan(estimate.low):
+    return text
+  return f"{text} [{estimate.low:+.3f}, {estimate.high:+.3f}]"

@@ -1,0 +1,212 @@
+"""What the study runs: settings, methods, screens; see notebooks/study_plan.md.
+
+Texts of arguments hold {references}, {adjustments} and the like, which
+`calls.Maker` fills in when the runs that they are made from have ended.
+"""
+
+from collections.abc import Iterable, Sequence
+import re
+from typing import NamedTuple
+
+from taskrobust_jax.report.evidence import UNIFORM, PreTraining
+
+STEPS = 3_000
+COMPARISON, SCREEN = "comparison", "screen"
+TASKS = (
+  *("SST-2", "MRPC", "STS-B", "CoLA", "WNLI"),
+  *("tagging", "agreement"),
+)
+SIZES = (64, 256, 1_024, 0)
+TUNING_SEEDS = (0, 1, 2)
+_EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
+_BY_WEIGHT = ("--config.tasks.budget=rows_by_weight",)
+
+
+class Setting(NamedTuple):
+  """What runs must share to be compared.
+
+  Attributes:
+    name: Of its folder.
+    text: "novels" or "treebank".
+    arguments: Of the config, besides those of a method.
+    flags: Of the config.
+  """
+
+  name: str
+  text: str
+  arguments: tuple[str, ...] = ()
+  flags: tuple[str, ...] = ()
+
+  @property
+  def folder(self) -> str:
+    """Of its runs."""
+    return self.name.replace(" ", "_")
+
+  @property
+  def data(self) -> str:
+    """The folder of its data, which a model's size does not change."""
+    return re.sub(r"\W", "_", "_".join((self.text, *self.arguments)))
+
+  @property
+  def tagger(self) -> str:
+    """The tagger of its parts of speech; "" where it is split otherwise."""
+    if self.arguments:
+      return ""
+    return "perceptron" if self.text == "novels" else "gold"
+
+
+class Method(NamedTuple):
+  """A way to pre-train: arguments of the config, and flags."""
+
+  name: str
+  arguments: str
+  flags: tuple[str, ...] = ()
+
+
+class Group(NamedTuple):
+  """Runs that may go side by side once what stands before them has ended.
+
+  Attributes:
+    setting: Of all of them.
+    purpose: See `evidence.PreTraining`.
+    methods: Theirs.
+    seeds: Of each method.
+    modes: Of fine-tuning, () for none.
+  """
+
+  setting: Setting
+  purpose: str
+  methods: tuple[Method, ...]
+  seeds: tuple[int, ...]
+  modes: tuple[str, ...] = ()
+
+
+def softmax(temperature: float, signal: str = _EXCESS) -> str:
+  """Arguments of `softmax_weighted`."""
+  return f"strategy=softmax_weighted,temperature={temperature},{signal}"
+
+
+def mirror(step_size: float, signal: str = _EXCESS) -> str:
+  """Arguments of `mirror_ascent`."""
+  return f"strategy=mirror_ascent,step_size={step_size},smoothing=0.1,{signal}"
+
+
+NOVELS, TREEBANK = (Setting(name, name) for name in ("novels", "treebank"))
+MINI = Setting(
+  "novels mini",
+  "novels",
+  flags=(
+    *("--config.model.num_layers=4", "--config.model.num_heads=4"),
+    *("--config.model.width=256", "--config.model.mlp_width=1024"),
+  ),
+)
+AVERAGING = Method(UNIFORM, "strategy=uniform")
+ORDINARY = Method("ordinary", "ordinary,strategy=uniform")
+ADAPTIVE = tuple(
+  Method(f"{name}{more}", arguments, flags)
+  for name, arguments in (
+    ("softmax_weighted", softmax(0.3)),
+    ("mirror_ascent", mirror(0.02)),
+    (
+      "group_dro",
+      "strategy=group_dro,step_size=0.01,adjustments={adjustments}",
+    ),
+  )
+  for more, flags in (("", ()), (" by rows", _BY_WEIGHT))
+)
+FIXED = tuple(
+  Method(f"fixed {name}", f"strategy=fixed,weights={{{key}}}")
+  for name, key in (
+    ("by excess", "shares_of_excess"),
+    ("by counts", "shares_of_counts"),
+    ("by ascent", "mean_weights"),
+  )
+)
+# What `small` compares; stage A of `full` chooses anew.
+WINNER = ADAPTIVE[3]
+SCREENS = (
+  *(Method(f"softmax_weighted {t}", softmax(t)) for t in (0.1, 1.0, 3.0)),
+  *(Method(f"mirror_ascent {s}", mirror(s)) for s in (0.005, 0.1, 0.5)),
+  *(
+    Method(f"mirror_ascent {name}", mirror(0.02, signal))
+    for name, signal in (
+      ("raw", "signal=ema,decay=0.9"),
+      ("relative", "signal=relative_to_start+ema,decay=0.9"),
+      (
+        "held-out excess",
+        "signal=held_out+excess_over+ema,held_out_every=50,decay=0.5,"
+        "reference_losses={references}",
+      ),
+    )
+  ),
+)
+SPLITS = tuple(
+  Setting(f"novels {split.replace(':', ' ')}", "novels", (f"split={split}",))
+  for split in (
+    *("word_frequency:4", "word_frequency:8", "word_frequency:16"),
+    "sentence_length:4",
+  )
+)
+
+
+def small() -> list[Group]:
+  """The headline rows."""
+  seeds = (10, 11, 12)
+  return [
+    Group(NOVELS, COMPARISON, methods, seeds, ("frozen",))
+    for methods in ((AVERAGING,), (WINNER, FIXED[0]))
+  ]
+
+
+def stage_a() -> list[Group]:
+  """All methods on both texts, then screens of one seed."""
+  seeds = (0, 1, 2)
+  groups = [
+    Group(setting, SCREEN, methods, seeds, ("frozen",))
+    for setting in (NOVELS, TREEBANK)
+    for methods in ((AVERAGING, ORDINARY), ADAPTIVE, FIXED)
+  ]
+  groups.append(Group(NOVELS, SCREEN, SCREENS, seeds[:1]))
+  groups += [
+    Group(setting, SCREEN, methods, seeds[:1])
+    for setting in SPLITS
+    for methods in ((AVERAGING,), ADAPTIVE[:4])
+  ]
+  return groups
+
+
+def stage_b(finalists: Sequence[str]) -> list[Group]:
+  """Finalists on fresh seeds, and on a larger model.
+
+  Args:
+    finalists: Names of methods.
+  """
+  adaptive, fixed = (
+    tuple(m for m in methods if m.name in finalists)
+    for methods in (ADAPTIVE, FIXED)
+  )
+  return [
+    Group(setting, COMPARISON, methods, seeds, modes)
+    for setting, chosen, seeds, modes in (
+      (NOVELS, adaptive + fixed, (10, 11, 12, 13, 14), ("frozen", "full")),
+      (MINI, adaptive, (10, 11, 12), ("full",)),
+    )
+    for methods in ((AVERAGING,), chosen)
+  ]
+
+
+def missing(lines: Iterable[PreTraining]) -> list[str]:
+  """What the plan has and lines have not: a text for each group of runs."""
+  found = {(x.setting, x.purpose, x.method, x.seed) for x in lines}
+  texts = []
+  # Whoever the finalists are: these stand for them.
+  for group in (*stage_b([WINNER.name, FIXED[0].name]), *stage_a()):
+    left = []
+    for method in group.methods:
+      key = (group.setting.name, group.purpose, method.name)
+      seeds = [str(s) for s in group.seeds if (*key, s) not in found]
+      if seeds:
+        left.append(f"{method.name} (seed {', '.join(seeds)})")
+    if left:
+      texts.append(f"{group.setting.name}, {group.purpose}: {', '.join(left)}")
+  return list(dict.fromkeys(texts))

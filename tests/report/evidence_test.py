@@ -1,0 +1,229 @@
+"""Lines of a study, its tables and its verdict, on made numbers."""
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.report import (
+  evidence,
+  evidence_page,
+  excess,
+  forecast,
+  verdict,
+)
+from taskrobust_jax.report.read import read_run
+from taskrobust_jax.report.results import read_fine_tuning
+
+TASKS = ("nouns", "verbs")
+
+
+def pre_training(method, seed, nouns, verbs, purpose="comparison"):
+  losses = dict(zip(TASKS, (nouns, verbs), strict=True))
+  return evidence.PreTraining(
+    setting="novels",
+    purpose=purpose,
+    method=method,
+    arguments="strategy=uniform",
+    seed=seed,
+    steps=100,
+    examples=3200.0,
+    flops=1e9,
+    seconds=10.0 if method == "uniform" else 12.0,
+    screen={task: loss + 1 for task, loss in losses.items()},
+    loss=losses,
+    weights={"nouns": 0.25, "verbs": 0.75},
+  )
+
+
+def references():
+  return [
+    pre_training("single nouns", 0, 4.0, 9.0, evidence.REFERENCE),
+    pre_training("single verbs", 0, 9.0, 2.0, evidence.REFERENCE),
+  ]
+
+
+def upstream(num_seeds=3):
+  """The worst excess is 1 for averaging, .5 for the other method."""
+  lines = references()
+  for seed in range(num_seeds):
+    shift = 0.01 * seed
+    lines.append(pre_training("uniform", seed, 4.2, 3.0 + shift))
+    lines.append(pre_training("mirror", seed, 4.5 + shift, 2.3))
+  return lines
+
+
+def scores(num_seeds=3, gain=0.1):
+  """One task in which pre-training shows, and one in which it does not."""
+  lines = []
+  for seed in range(num_seeds):
+    for tuned in range(2):
+      for method, good in (
+        ("uniform", 0.7),
+        ("mirror", 0.7 + gain),
+        (evidence.UNTRAINED, 0.5),
+      ):
+        for task, score in (("tagging", good), ("wnli", 0.5)):
+          noise = 0.001 * ((7 * seed + 3 * tuned) % 5)
+          lines.append(
+            evidence.Downstream(
+              setting="novels",
+              purpose="comparison",
+              method=method,
+              pretrained=seed,
+              mode="frozen",
+              task=task,
+              num_examples=64,
+              seed=tuned,
+              score_name="accuracy",
+              score=score + noise,
+              select_score=score + noise,
+              num_steps=5,
+              num_train_rows=64,
+              num_eval_rows=50,
+              model_flops=1e6,
+              seconds=1.0,
+            )
+          )
+  return lines
+
+
+def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
+  folder = write_run(
+    "run",
+    [[8, 6], [7, 3]],
+    [[0.5, 0.7], [0.5, 0.3]],
+    config={"minimax": {"strategy": "cvar", "reference_losses": "/a.json"}},
+    seed=3,
+  )
+  judged = {"step": 10, "eval/loss/nouns": 6.5, "eval/loss/verbs": 3.5}
+  (tmp_path / "judged.json").write_text(json.dumps(judged))
+  line = evidence.of_run(
+    read_run(folder), tmp_path / "judged.json", "novels", "pilot", "cvar"
+  )
+  assert line.arguments == "strategy=cvar,reference_losses=calibrate"
+  assert (line.seed, line.steps) == (3, 10)
+  assert line.screen == {"nouns": 6.0, "verbs": 3.0}
+  assert line.loss == {"nouns": 6.5, "verbs": 3.5}
+  assert line.weights == {"nouns": 0.6, "verbs": 0.4}
+  assert line.flops is None
+  assert line.seconds is None
+
+
+def test_lines_of_fine_tunings_come_back_as_folders(write_fine_tuning):
+  folder = write_fine_tuning(
+    "a", {("cola", 64): [0.1, 0.2]}, seed=4, config={"mode": "frozen"}
+  )
+  read = read_fine_tuning(folder)
+  lines = evidence.of_fine_tuning(read, "novels", "screen", "uniform")
+  assert [line.seed for line in lines] == [0, 1]
+  (back,) = evidence.as_fine_tunings(lines)
+  assert back.results == read.results
+  assert back.pretrained["seed"] == 4
+
+
+def test_a_file_holds_each_run_once(tmp_path):
+  file = tmp_path / "lines.jsonl"
+  first, second = pre_training("a", 0, 1.0, 1.0), pre_training("a", 1, 1.0, 1.0)
+  evidence.merge(file, [second])
+  evidence.merge(file, [first, dataclasses.replace(second, steps=200)])
+  found = evidence.read(file, evidence.PreTraining)
+  assert [(line.seed, line.steps) for line in found] == [(0, 100), (1, 200)]
+  assert evidence.read(tmp_path / "none.jsonl", evidence.PreTraining) == []
+  with pytest.raises(InputError, match="lines.jsonl:1: it is no line of Probe"):
+    evidence.read(file, evidence.Probe)
+
+
+def test_excess_is_over_the_reference_of_the_task():
+  tasks, (base, ours) = excess.of_lines(upstream())
+  assert tasks == TASKS
+  assert (base.method, ours.method) == ("uniform", "mirror")
+  np.testing.assert_allclose(base.values[0], [0.2, 1.0])
+  np.testing.assert_allclose(ours.worst, [0.5, 0.51, 0.52])
+  found = excess.ratio(ours, base)
+  assert found.value == pytest.approx(1.53 / 3.03)
+  assert 0.49 < found.low <= found.value <= found.high < 0.52
+  # Pairs are of equal seeds.
+  _, (fewer, _) = excess.of_lines(upstream(2))
+  assert excess.ratio(ours, fewer).value == pytest.approx(1.01 / 2.01)
+  assert excess.of_lines(upstream()[1:]) == ((), [])
+
+
+def test_a_ratio_to_no_excess_is_none():
+  _, (base, ours) = excess.of_lines(upstream())
+  none = dataclasses.replace(base, values=base.values - 5)
+  assert math.isnan(excess.ratio(ours, none).value)
+
+
+def of(lines, downstream):
+  _, (base, ours) = excess.of_lines(lines)
+  told = verdict.told_apart(downstream)
+  return verdict.of_method(ours, base, told and told[0])
+
+
+def test_the_bar_has_three_parts():
+  won = of(upstream(), scores())
+  assert won.is_lower_upstream
+  assert won.is_higher_downstream
+  assert won.worst.value == pytest.approx(0.1 / 0.3)
+  assert won.mean == pytest.approx(0.1 / 0.702, rel=1e-3)
+  assert won.sentence().startswith("mirror: use it (worst upstream excess 0.5")
+  lost = of(upstream(), scores(gain=-0.1))
+  assert lost.is_lower_upstream
+  assert not lost.is_higher_downstream
+  assert not lost.keeps_the_mean
+  assert "it does upstream what it promises" in lost.sentence()
+  half = of(upstream(), [])
+  assert half.sentence().endswith("downstream not yet run).")
+  assert "no verdict yet" in half.sentence()
+  assert "no verdict: 2 of 3" in of(upstream(2), scores(2)).sentence()
+  equal = [
+    line if line.method != "mirror" else pre_training("mirror", line.seed, 4, 3)
+    for line in upstream()
+  ]
+  assert "mirror: average" in of(equal, scores()).sentence()
+
+
+def test_cells_without_a_trace_of_pre_training_do_not_count():
+  study, left_out = verdict.told_apart(scores())
+  assert [cell.name for cell in study.cells] == ["tagging, 64 examples"]
+  assert left_out == ("wnli, 64 examples",)
+  only = [line for line in scores() if line.task == "wnli"]
+  assert verdict.told_apart(only) is None
+
+
+def test_forecast_by_hand():
+  probe = evidence.Probe(
+    "novels", 5, TASKS, [[1.0, 0.4], [0.4, 1.0]], [5.0, 3.0], [4.0, 2.8]
+  )
+  assert forecast.predicted_gain(probe) == pytest.approx((1 / 1.2 - 0.5) * 0.6)
+  alike = dataclasses.replace(probe, averaged=[3.0, 2.0])
+  assert forecast.predicted_gain(alike) == 0.0
+  table, _ = forecast.table([probe], {})
+  assert table.rows == [["novels, not yet run", "+0.200", "-"]]
+  _, told = forecast.table([probe], {"novels": [("mirror", 0.5)]})
+  assert told == "1 pairs, 1 different forecasts: not enough to score them."
+  others = [
+    dataclasses.replace(probe, setting="a"),
+    dataclasses.replace(probe, setting="b", averaged=[5.0, 2.8]),
+  ]
+  gains = {"a": [("x", 0.5), ("y", 0.4)], "b": [("x", 0.3), ("y", -0.2)]}
+  table, told = forecast.table(others, gains)
+  assert len(table.rows) == 4
+  assert told.endswith("the sign is right in 75%.")
+
+
+def test_the_page_tells_all(tmp_path):
+  files = dict(zip(evidence_page.FILES, (upstream(), scores()), strict=False))
+  for name, lines in files.items():
+    evidence.merge(tmp_path / name, lines)
+  text = evidence_page.as_text(tmp_path, ["novels: fixed"])
+  assert "## novels: comparison" in text
+  assert "- mirror: use it" in text
+  assert "| mirror | **0.510 [" in text
+  assert "| 1.20x |" in text
+  assert "told from the untrained one on the rows that select: wnli" in text
+  assert text.endswith("## Not yet run\n\n- novels: fixed\n")

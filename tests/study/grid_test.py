@@ -1,0 +1,131 @@
+"""The study's grid: every call is legal, and no two jobs share a folder."""
+
+import collections
+import json
+import pathlib
+
+import pytest
+
+from configs import finetune_study, pos_bert_study
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.report import evidence
+from taskrobust_jax.study import grid
+from taskrobust_jax.study.calls import Maker
+
+GROUPS = (
+  grid.small()
+  + grid.stage_a()
+  + grid.stage_b([m.name for m in (*grid.ADAPTIVE, *grid.FIXED)])
+)
+FOUND = {
+  "references": "references.json",
+  "adjustments": "(0.1,0.1,0.1,0.1)",
+  "shares_of_excess": "(0.1,0.2,0.3,0.4)",
+  "shares_of_counts": "(0.1,0.2,0.3,0.4)",
+  "mean_weights": "(0.1,0.2,0.3,0.4)",
+}
+
+
+def test_every_argument_string_is_legal_and_flags_name_keys():
+  for group in GROUPS:
+    for method in group.methods:
+      arguments = method.arguments.format(**FOUND)
+      text = ",".join((group.setting.text, *group.setting.arguments, arguments))
+      config = pos_bert_study.get_config(text)
+      assert config.num_steps == grid.STEPS
+      for flag in (*group.setting.flags, *method.flags):
+        name, _, value = flag.removeprefix("--config.").partition("=")
+        place = config
+        for part in name.split("."):
+          place = place[part]
+        assert str(place) != value
+  with pytest.raises(InputError, match="unknown config argument 'tree'"):
+    pos_bert_study.get_config("tree,strategy=uniform")
+  assert finetune_study.get_config("frozen").mode == "frozen"
+
+
+def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
+  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
+  maker = Maker(tmp_path, tmp_path, folders, 3_000)
+  for group in GROUPS:
+    stages = maker.stages(group)
+    names = [job.name for jobs in stages for job in jobs]
+    assert max(collections.Counter(names).values()) == 1
+    assert names[0].startswith("data/")
+    waits = any("{" in method.arguments for method in group.methods)
+    assert bool(stages[2]) == waits
+
+
+def test_calls_name_what_they_read(tmp_path):
+  folders = {
+    name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
+  }
+  maker = Maker(tmp_path, tmp_path, folders, 3_000, ["--config.batch_size=8"])
+  (data,), (probe, references, run, *_), _, tuned = maker.stages(
+    grid.small()[0]
+  )
+  train, prepare = data.calls()
+  assert train[1] == "--train_tagger=/treebank/train.conllu.gz"
+  assert "--config.data.train_path=/novels/*.txt" in prepare
+  assert prepare[-3] == "--config.batch_size=8"
+  assert next(iter(references.calls()))[0] == "calibrate"
+  pretrain, evaluate = run.calls()
+  assert (
+    pretrain[1] == "--config=configs/pos_bert_study.py:novels,strategy=uniform"
+  )
+  assert "--config.num_steps=3000" in pretrain
+  assert evaluate[3] == "--second_half"
+  for call in probe.calls():
+    assert "--config.num_steps=150" in call
+  (call,) = tuned[-1].calls()
+  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed12" in call
+
+
+def line(method, losses, purpose, **more):
+  tasks = dict(zip(("nouns", "verbs"), losses, strict=True))
+  return evidence.PreTraining(
+    setting="novels",
+    purpose=purpose,
+    method=method,
+    arguments="",
+    seed=10,
+    steps=1,
+    examples=1.0,
+    flops=None,
+    seconds=None,
+    screen=tasks,
+    loss={},
+    **{"weights": {"nouns": 0.25, "verbs": 0.75}, **more},
+  )
+
+
+def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
+  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
+  maker = Maker(tmp_path, tmp_path, folders, 3_000)
+  methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED)
+  group = grid.Group(grid.NOVELS, grid.COMPARISON, methods, (10,))
+  *_, jobs, _ = maker.stages(group)
+  with pytest.raises(InputError, match="fixed by excess needs shares_of_exc"):
+    next(iter(jobs[2].calls()))
+  evidence.merge(
+    tmp_path / "pretraining.jsonl",
+    [
+      line("uniform", (4.0, 3.0), grid.COMPARISON),
+      line("uniform", (9.0, 9.0), grid.SCREEN),  # Of another purpose.
+      line("mirror_ascent", (4.0, 3.0), grid.SCREEN),
+      line("single nouns", (3.0, 9.0), evidence.REFERENCE),
+      line("single verbs", (9.0, 2.75), evidence.REFERENCE),
+    ],
+  )
+  folder = tmp_path / "novels/comparison/uniform/seed10"
+  folder.mkdir(parents=True)
+  judged = {"eval/count/nouns": 100.0, "eval/count/verbs": 25.0}
+  (folder / "judged.json").write_text(json.dumps(judged))
+  texts = [next(iter(job.calls()))[1].partition("novels,")[2] for job in jobs]
+  assert texts[0].endswith(
+    f"reference_losses={tmp_path}/novels/calibrate/references.json"
+  )
+  assert texts[1].endswith("adjustments=(0.100000,0.200000)")
+  assert [text.partition("weights=")[2] for text in texts[2:]] == [
+    *("(0.8000,0.2000)", "(0.8000,0.2000)", "(0.2500,0.7500)")
+  ]
