@@ -34,8 +34,9 @@ ELSEWHERE = {
 TEXT = [x for x in programs.SMALL if "config.data" not in x] + [
   "--config.num_steps=10",
   "--config.optimizer.warmup_steps=2",
-  "--config.data.vocabulary_size=200",
-  "--config.data.row_length=16",
+  "--config.log_every=1",
+  "--config.data.vocabulary_size=1000",
+  "--config.data.row_length=64",
 ]
 PICTURES = [f"--config.{k}={v}" for k, v in masked_image_run_test.SMALL.items()]
 TUNING = [
