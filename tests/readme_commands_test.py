@@ -105,9 +105,9 @@ def checkout(tmp_path):
   for split in ("train", "dev"):
     programs.write_treebank(folder / f"EWT/en_ewt-ud-{split}.conllu", 2)
   (folder / "books").mkdir()
-  for name in ("one", "two", "three", "four"):
-    text = f"Mary {name} saw the old dog. It ran over a small hill.\n" * 40
-    (folder / f"books/{name}.txt").write_text(text.replace(". ", f". {name} "))
+  for number in range(40):  # Every 20th is held out.
+    text = f"Mary {number} saw the old dog. It ran over a small hill.\n" * 10
+    (folder / f"books/{number}.txt").write_text(text)
   (folder / "GLUE/CoLA").mkdir(parents=True)
   for split in ("train", "dev"):
     (folder / f"GLUE/CoLA/{split}.tsv").write_text(
