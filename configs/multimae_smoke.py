@@ -9,13 +9,12 @@ Command (scenes need no files):
   python -m taskrobust_jax.pretrain --config=configs/multimae_smoke.py \
     --workdir=runs/multimae/minimax
 Baselines: `:strategy=uniform`; fewer tasks: `:outputs=("rgb","depth")`.
-Hardware, wall time: on one core of a shared machine `launch/quickstart.sh
-vision` took 626 s, installing excluded (105 to 147 images/s in training); not
-yet run on two.
+Hardware, wall time: `launch/quickstart.sh vision` took 478 s on 2 cores with
+nothing else to do (a median of 156 images/s in training), 626 s on one.
 Held-out at step 1,500, seed 0, averaging / minimax: rgb .025/.027, hog
-.052/.052, edges .006/.006, depth .680/.677, normals .132/.134, semseg
-.908/.922 (66.7 / 66.0 % right). Minimax put .41 of its weight on depth and .27
-on classes and gained nothing here.
+.052/.052, edges .006/.006, depth .684/.673, normals .133/.134, semseg
+.916/.926 (66.4 / 65.8 % right). Minimax put .41 of its weight on depth and .27
+on classes; depth gained a little, classes lost as much.
 """
 
 from ml_collections import ConfigDict

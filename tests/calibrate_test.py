@@ -75,6 +75,15 @@ def test_references_of_one_averaged_run(whole, tmp_path):
   assert "step 40  held-out" in out, err
   assert code == 2
   assert "do not fit this run: their model.mlp_width is 8, not 16" in refused
+  # To read that run they are not needed.
+  (tmp_path / "references.json").unlink()
+  ((code, out, err),) = programs.run_each(
+    "evaluate",
+    ["workdir"],
+    [[f"--workdir={tmp_path / 'run'}", f"--data_dir={whole.data}"]],
+  )
+  assert code == 0, err
+  assert "held-out, step 40" in out
 
 
 @pytest.mark.ci

@@ -42,8 +42,14 @@ def restore(
   manifest = read_manifest(path)
   config = config_of(manifest["config"])
   dataset = open_dataset(config, data_dir, manifest["data_digest"])
+  if isinstance(config.minimax.get("reference_losses"), str):
+    # The adversary is read and not asked: its references may be elsewhere.
+    with config.ignore_type():
+      config.minimax.reference_losses = 0.0
   experiment = build(config, dataset)
-  experiment.identity["init_from"] = manifest.get("init_from")
+  for name in ("config", "init_from", "references"):
+    if name in manifest:
+      experiment.identity[name] = manifest[name]
   folder = path / "checkpoints"
   if not folder.is_dir():
     raise InputError(f"{workdir} holds no checkpoint yet")
