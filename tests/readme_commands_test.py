@@ -151,6 +151,6 @@ def test_they_run_word_for_word(checkout):
     *("quickstart/report.html", "quickstart_vision/reconstruction_0.png"),
     *("references.json", "excess/metrics.jsonl", "books/report.html"),
     *("tagger.json", "finetune/RUN/CoLA/8/seed0/result.json"),
-    *("report/report.html", "bert/model.safetensors"),
+    *("report/report.html", "bert/params.safetensors"),
   ):
     assert pathlib.Path(checkout, "runs", made).exists(), made
