@@ -3,13 +3,14 @@ r"""Fills [MASK] with a model's words, task by task: what has it learnt?
   python -m taskrobust_jax.fill_mask --workdir=RUN "He sat on the [MASK]."
 
 RUN is the folder of a run on text, FOLDER@STEP for one of its checkpoints, or a
-folder that `convert` wrote. Every word of the vocabulary is tried in the place
-of each [MASK] and tagged there, so that what the model gives to nouns stands
-beside what it gives to verbs. Shown are a group's probability, then its best
-words with theirs. Nothing is written.
+folder that `convert` wrote. The likeliest words (`--tried`) are put into the
+place of each [MASK] and tagged there, so that what the model gives to nouns
+stands beside what it gives to verbs. Shown are a group's probability, then its
+best words with theirs. Nothing is written.
 """
 
 from collections.abc import Mapping, Sequence
+import itertools
 from typing import NamedTuple
 
 from absl import flags
@@ -28,7 +29,7 @@ REST = "other"
 _WORKDIR = program.define_folder("workdir", "The run's folder.")
 _TOP = flags.DEFINE_integer("top", 5, "Words shown a task.", lower_bound=1)
 _TRIED = flags.DEFINE_integer(
-  "tried", 1_000, "The likeliest pieces, which are tagged.", lower_bound=1
+  "tried", 1_000, "Likeliest words that are tagged.", lower_bound=1
 )
 _TAGGER_PATH = flags.DEFINE_string(
   "tagger_path",
@@ -96,8 +97,7 @@ def fill(
     masked: The text, with at least one [MASK].
     groups: Task -> universal tags.
     tagger: Gives universal tags, see `data/tagging.py`.
-    num_tried: How many of the likeliest pieces; those that are no whole word
-      are left out.
+    num_tried: How many of the likeliest pieces that are whole words.
 
   Returns:
     The guesses of each mask, the likeliest first. Masks are predicted together;
@@ -150,15 +150,14 @@ def _predict(
   )
   found = []
   for row in np.asarray(jax.nn.softmax(logits[0])):
-    order = np.argsort(-row, kind="stable")[:num_tried]
+    order = np.argsort(-row, kind="stable")
     named = ((tokenizer.id_to_token(int(i)), float(row[i])) for i in order)
-    found.append(
-      [
-        (word, p)
-        for word, p in named
-        if word and not word.startswith("##") and word not in ids
-      ]
+    whole = (
+      (word, p)
+      for word, p in named
+      if word and not word.startswith("##") and word not in ids
     )
+    found.append(list(itertools.islice(whole, num_tried)))
   return found
 
 

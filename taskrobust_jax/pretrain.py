@@ -9,7 +9,7 @@ of its checkpoints) or from converted weights, with a new optimizer, at step 0.
 configs/multimae_smoke.py are made as they are read and need none. `workdir`
 receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/, checkpoints/,
 and of a model of text model.json and tokenizer.json. `--dry_run` checks all of
-this, runs three steps and tells what the run will take. Compiled programs are
+this, runs a few steps and tells what the run will take. Compiled programs are
 kept in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit
 codes: 0 done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
 """

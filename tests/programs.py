@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,15 @@ for number, arguments in enumerate(json.load(sys.stdin)):
   code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
   print(json.dumps(code), flush=True)
 """
+
+
+def link_checkout(folder):
+  """A checkout in a folder, whose install.sh does nothing."""
+  shutil.copytree(ROOT / "launch", folder / "launch")
+  (folder / "launch/install.sh").write_text("")
+  for name in ("configs", "taskrobust_jax"):
+    (folder / name).symlink_to(ROOT / name)
+  (folder / ".venv").symlink_to(sys.prefix)
 
 
 def config(text="", **changes):

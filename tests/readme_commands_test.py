@@ -6,7 +6,6 @@ is run by a test of its own, is listed with that test.
 
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
@@ -96,11 +95,7 @@ def test_every_command_is_run_somewhere():
 def checkout(tmp_path):
   """The project's files, and what the README's names in capitals stand for."""
   folder = tmp_path / "checkout"
-  shutil.copytree(ROOT / "launch", folder / "launch")
-  (folder / "launch/install.sh").write_text("")
-  for name in ("configs", "taskrobust_jax"):
-    (folder / name).symlink_to(ROOT / name)
-  (folder / ".venv").symlink_to(sys.prefix)
+  programs.link_checkout(folder)
   (folder / "EWT").mkdir()
   for split in ("train", "dev"):
     programs.write_treebank(folder / f"EWT/en_ewt-ud-{split}.conllu", 2)

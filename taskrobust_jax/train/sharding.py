@@ -191,9 +191,9 @@ def check_tensor(sections: Mapping[str, Any], mesh: Mesh) -> None:
   )
 
 
-def batch_unit(num_tasks: int, mesh: Mesh, accumulation: int = 1) -> int:
+def batch_unit(row_multiple: int, mesh: Mesh, accumulation: int = 1) -> int:
   """What a batch size must be a multiple of; see `check_batch_size`."""
-  return num_tasks * num_row_shards(mesh) * accumulation
+  return row_multiple * num_row_shards(mesh) * accumulation
 
 
 def check_batch_size(

@@ -2,9 +2,7 @@ import importlib
 import json
 import os
 import pathlib
-import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -29,11 +27,7 @@ def test_argument_strings_are_legal_and_distinct(name):
 @pytest.fixture
 def checkout(tmp_path):
   """A checkout whose install.sh does nothing."""
-  shutil.copytree(ROOT / "launch", tmp_path / "launch")
-  (tmp_path / "launch/install.sh").write_text("")
-  for name in ("configs", "taskrobust_jax"):
-    (tmp_path / name).symlink_to(ROOT / name)
-  (tmp_path / ".venv").symlink_to(sys.prefix)
+  programs.link_checkout(tmp_path)
   programs.write_treebank(tmp_path / "all.conllu")
   return tmp_path
 

@@ -4,9 +4,7 @@ import gzip
 import json
 import os
 import pathlib
-import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -29,11 +27,7 @@ FINETUNE = ("batch_size=8", "least_steps=20", "evaluation.max_rows=64")
 @pytest.fixture
 def checkout(tmp_path):
   """A checkout whose install.sh does nothing, and what the study reads."""
-  shutil.copytree(ROOT / "launch", tmp_path / "launch")
-  (tmp_path / "launch/install.sh").write_text("")
-  for name in ("configs", "taskrobust_jax"):
-    (tmp_path / name).symlink_to(ROOT / name)
-  (tmp_path / ".venv").symlink_to(sys.prefix)
+  programs.link_checkout(tmp_path)
   for name in ("treebank", "novels", "glue/SST-2"):
     (tmp_path / name).mkdir(parents=True)
   programs.write_treebank(tmp_path / "all.conllu")

@@ -86,6 +86,11 @@ def test_a_batch_size_that_does_not_fit_says_the_nearest(size, nearest):
   )
 
 
+def test_rows_that_serve_all_tasks_are_told_of_no_tasks():
+  with pytest.raises(InputError, match="multiple of data 8 x fsdp 1 = 8"):
+    check_batch_size("batch_size", 9, 1, make_mesh())
+
+
 def test_multiples_of_the_unit_are_legal():
   for size in (24, 48, 240):
     check_batch_size("batch_size", size, 3, make_mesh(2, 4))
