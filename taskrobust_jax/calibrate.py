@@ -5,13 +5,13 @@ r"""Makes reference losses, which the adversary's excess is measured from.
 
 Trains with the config's model, data, batch size and number of steps: one run of
 plain averaging in WORKDIR/averaged, or one run a task in WORKDIR/single_<task>,
-with that task's rows alone. Runs that are there already are not trained again.
+which has the whole batch for its task (but for a row each of the others). Runs
+that are there already are not trained again.
 The file holds each task's loss as a curve over steps, on training batches and
 on held-out rows; of an averaged run also each task's share of the targets and
 the cosines between the tasks' gradients: tasks are worth telling apart where
 these are far from 1. Use it by
---config=FILE:signal=excess_over,reference_losses=
-references.json.
+--config=FILE:signal=excess_over,reference_losses=references.json.
 """
 
 import pathlib

@@ -13,9 +13,9 @@ from typing import Any
 from taskrobust_jax import errors, lock, program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import Run, read_run
-from taskrobust_jax.train import rows, saved
+from taskrobust_jax.storage import rows, saved
+from taskrobust_jax.storage.verify import verify
 from taskrobust_jax.train.folder import read_manifest
-from taskrobust_jax.train.verify import verify
 
 # Of `minimax.ascend`, wherever it stands in the optimizer's chain.
 _WEIGHTS = re.compile(r"\.opt_state.*\.task_weights")

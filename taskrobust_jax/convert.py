@@ -18,7 +18,8 @@ import jax
 
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import public, weights
+from taskrobust_jax.public_weights import folders
+from taskrobust_jax.storage import weights
 from taskrobust_jax.train.loaded import load
 
 _FROM = program.define_folder("from", "What to convert: [FORM:]FOLDER.")
@@ -31,14 +32,14 @@ def main() -> None:
   target_form, target = _split(_TO.value)
   if bool(form) == bool(target_form):
     raise InputError(
-      f"one of --from and --to must have a form ({', '.join(public.FORMS)}), "
+      f"one of --from and --to must have a form ({', '.join(folders.FORMS)}), "
       f"got --from={_FROM.value} --to={_TO.value}"
     )
   if target.exists() and (not target.is_dir() or any(target.iterdir())):
     raise InputError(f"--to={target} exists and is not an empty folder")
-  found = public.read(form, source) if form else _read_ours(source)
+  found = folders.read(form, source) if form else _read_ours(source)
   if target_form:
-    public.write(target_form, target, found)
+    folders.write(target_form, target, found)
   else:
     weights.write_weights(target, found.params, found.model)
     if found.tokenizer is not None:
@@ -55,19 +56,19 @@ def _split(text: str) -> tuple[str, pathlib.Path]:
   form, has_form, folder = text.partition(":")
   if not has_form:
     return "", pathlib.Path(text)
-  if form not in public.FORMS:
+  if form not in folders.FORMS:
     raise InputError(
-      f"form {form!r} must be in {public.FORMS}, as in hf_bert:FOLDER"
+      f"form {form!r} must be in {folders.FORMS}, as in hf_bert:FOLDER"
     )
   return form, pathlib.Path(folder)
 
 
-def _read_ours(folder: pathlib.Path) -> public.Weights:
+def _read_ours(folder: pathlib.Path) -> folders.Weights:
   """A run or a converted folder."""
   loaded = load(folder)
   model = {"kind": loaded.model.kind, "options": loaded.model.options}
   tokenizer = loaded.tokenizer and loaded.tokenizer.to_str()
-  return public.Weights(loaded.params, model, tokenizer, [])
+  return folders.Weights(loaded.params, model, tokenizer, [])
 
 
 if __name__ == "__main__":

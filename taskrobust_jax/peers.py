@@ -17,7 +17,7 @@ from typing import Any
 
 from taskrobust_jax import errors
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.compare import differences
+from taskrobust_jax.storage.compare import differences
 
 # Seconds that a message on its way may take.
 GRACE = 5

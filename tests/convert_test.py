@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 import taskrobust_jax
-from taskrobust_jax.train import safetensors_file
+from taskrobust_jax.storage import safetensors_file
 from tests import programs
-from tests.train.public_test import BERT, bert_shapes, random_arrays, write
+from tests.public_weights.folders_test import (
+  BERT,
+  bert_shapes,
+  random_arrays,
+  write,
+)
 
 
 @pytest.mark.ci

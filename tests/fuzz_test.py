@@ -12,7 +12,8 @@ from taskrobust_jax import lock
 from taskrobust_jax.data import conllu, dataset_info, tfds_files
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_run
-from taskrobust_jax.train import references, rows, saved
+from taskrobust_jax.storage import rows, saved
+from taskrobust_jax.train import references
 from taskrobust_jax.train.folder import read_manifest
 
 # Numbers that JSON may hold and that do not fit everywhere.

@@ -3,7 +3,8 @@
 import jax
 
 from taskrobust_jax.data import vocabulary
-from taskrobust_jax.train import loaded, weights
+from taskrobust_jax.storage import weights
+from taskrobust_jax.train import loaded
 
 WORDS = tuple(f"w{i}" for i in range(20)) + ("good", "bad")
 OPTIONS = {

@@ -2,7 +2,8 @@
 
 import jax
 
-from taskrobust_jax.train import loaded, weights
+from taskrobust_jax.storage import weights
+from taskrobust_jax.train import loaded
 
 PATCH, ROWS = 8, 2
 SIZE = PATCH * ROWS

@@ -14,6 +14,7 @@ import optax
 from taskrobust_jax.data.order import Order
 from taskrobust_jax.data.records import Dataset
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.event_files import check_writer
 from taskrobust_jax.tasks.suite import TaskSuite
 from taskrobust_jax.train import (
   accumulation,
@@ -27,7 +28,6 @@ from taskrobust_jax.train import (
   suites,
 )
 from taskrobust_jax.train.checks import check_count
-from taskrobust_jax.train.event_files import check_writer
 from taskrobust_jax.train.start import Start
 from taskrobust_jax.train.step import make_train_step
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import jax
 
+from taskrobust_jax.storage.saved import steps_in
 from taskrobust_jax.train import loop
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.folder import check_folder
 from taskrobust_jax.train.metrics import clock
-from taskrobust_jax.train.saved import steps_in
 
 _NUM_STEPS = 3
 

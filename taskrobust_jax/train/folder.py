@@ -14,11 +14,11 @@ from jax.experimental import multihost_utils
 
 from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.checkpoint import Checkpointer
+from taskrobust_jax.storage.compare import differences
+from taskrobust_jax.storage.event_files import NoEvents, open_events
+from taskrobust_jax.storage.rows import NoRows, Rows
 from taskrobust_jax.train.build import Experiment
-from taskrobust_jax.train.checkpoint import Checkpointer
-from taskrobust_jax.train.compare import differences
-from taskrobust_jax.train.event_files import NoEvents, open_events
-from taskrobust_jax.train.rows import NoRows, Rows
 from taskrobust_jax.train.state import TrainState
 
 MANIFEST = "manifest.json"

@@ -6,7 +6,7 @@ import math
 import pathlib
 from typing import Any
 
-from taskrobust_jax.train.checkpoint import WORST_TASK_LOSS
+from taskrobust_jax.storage.checkpoint import WORST_TASK_LOSS
 
 # Weights whose entropy stays under this share of log K have collapsed,
 ENTROPY_FLOOR = 0.3

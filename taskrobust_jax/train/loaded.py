@@ -15,7 +15,8 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.multimae import MultiMae
-from taskrobust_jax.train import saved, start, suites, verify, weights
+from taskrobust_jax.storage import saved, verify, weights
+from taskrobust_jax.train import start, suites
 from taskrobust_jax.train.folder import MANIFEST, read_manifest
 from taskrobust_jax.train.state import stream
 

@@ -12,10 +12,10 @@ from jax.experimental import multihost_utils
 
 from taskrobust_jax import errors
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.event_files import on_step_of
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
 from taskrobust_jax.train.evaluation import evaluate_state
-from taskrobust_jax.train.event_files import on_step_of
 from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.health import CollapseWarning, Plateau, evaluations
 from taskrobust_jax.train.metrics import Progress, train_values

@@ -4,8 +4,8 @@ import pathlib
 from typing import Any, NamedTuple
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.checkpoint import Checkpointer
 from taskrobust_jax.train.build import Experiment, build, config_of
-from taskrobust_jax.train.checkpoint import Checkpointer
 from taskrobust_jax.train.datasets import open_dataset
 from taskrobust_jax.train.folder import read_manifest
 from taskrobust_jax.train.state import TrainState

@@ -11,9 +11,9 @@ import optax
 
 from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.compare import differences
 from taskrobust_jax.train import references
 from taskrobust_jax.train.checks import check_count
-from taskrobust_jax.train.compare import differences
 from taskrobust_jax.train.optimizer import make_optimizer, make_schedule
 from taskrobust_jax.train.references import References
 

@@ -8,8 +8,8 @@ import jax
 
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.described import described_arrays
-from taskrobust_jax.train.digest import digests
+from taskrobust_jax.storage.described import described_arrays
+from taskrobust_jax.storage.digest import digests
 
 
 class Start(NamedTuple):

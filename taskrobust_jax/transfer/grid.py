@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.compare import differences
+from taskrobust_jax.storage.compare import differences
 from taskrobust_jax.train.folder import MANIFEST, read_manifest, versions
 from taskrobust_jax.train.metrics import clock
 from taskrobust_jax.transfer.fine_tuning import FineTuner, selection_text

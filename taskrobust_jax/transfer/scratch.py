@@ -5,8 +5,8 @@ import contextlib
 import pathlib
 from typing import Any
 
-from taskrobust_jax.train.event_files import NoEvents
-from taskrobust_jax.train.rows import NoRows, Rows
+from taskrobust_jax.storage.event_files import NoEvents
+from taskrobust_jax.storage.rows import NoRows, Rows
 
 
 class ScratchFolder:

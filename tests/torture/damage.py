@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from taskrobust_jax.train import checkpoint, saved
+from taskrobust_jax.storage import checkpoint, saved
 from tests import programs
 from tests.torture import runs
 

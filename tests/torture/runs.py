@@ -5,8 +5,8 @@ import socket
 
 import numpy as np
 
-from taskrobust_jax.train import saved
-from taskrobust_jax.train.verify import verify
+from taskrobust_jax.storage import saved
+from taskrobust_jax.storage.verify import verify
 from tests import programs
 
 LAST = 60

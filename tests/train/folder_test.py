@@ -11,7 +11,7 @@ import pytest
 
 from taskrobust_jax import lock
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.compare import differences
+from taskrobust_jax.storage.compare import differences
 from taskrobust_jax.train.folder import RunFolder, read_manifest
 from tests.train import toy
 

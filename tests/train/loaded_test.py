@@ -11,7 +11,8 @@ import pytest
 from configs import multimae_smoke
 import taskrobust_jax
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import build, datasets, loaded, start, suites, weights
+from taskrobust_jax.storage import weights
+from taskrobust_jax.train import build, datasets, loaded, start, suites
 from taskrobust_jax.train.folder import RunFolder
 from tests import tiny_bert
 from tests.train import toy

@@ -6,9 +6,9 @@ import math
 import jax.numpy as jnp
 import pytest
 
+from taskrobust_jax.storage.rows import Rows
 from taskrobust_jax.train import metrics
 from taskrobust_jax.train.metrics import Progress, train_values
-from taskrobust_jax.train.rows import Rows
 from taskrobust_jax.train.step import StepMetrics
 
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.storage.checkpoint import Checkpointer
 from taskrobust_jax.train.state import TrainState
 from tests.minimax.cases import CASES, LOSSES, jitted_update, weighting_of
 from tests.train.toy import assert_same_bits

@@ -7,8 +7,10 @@ import pytest
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.patches import sine_cosine_positions
+from taskrobust_jax.public_weights import folders, mae_names
+from taskrobust_jax.storage import safetensors_file
 from taskrobust_jax.tasks import modalities
-from taskrobust_jax.train import mae_names, public, safetensors_file, suites
+from taskrobust_jax.train import suites
 from taskrobust_jax.train.loaded import model_of
 
 VOCABULARY = [*vocabulary.SPECIAL_TOKENS, "the", "dog", "##s"]
@@ -142,15 +144,15 @@ def assert_same(found, expected, **tolerance):
 
 
 def test_bert_there_and_back_is_the_same(bert, tmp_path):
-  weights = public.read("hf_bert", bert)
+  weights = folders.read("hf_bert", bert)
   assert weights.notes == []
   assert weights.model["options"]["max_length"] == 5
-  public.write("hf_bert", tmp_path / "back", weights)
+  folders.write("hf_bert", tmp_path / "back", weights)
   found = safetensors_file.read(tmp_path / "back/model.safetensors")
   assert_same(found, random_arrays(bert_shapes()))
   config = json.loads((tmp_path / "back/config.json").read_text())
   assert config | BERT == config
-  again = public.read("hf_bert", tmp_path / "back")
+  again = folders.read("hf_bert", tmp_path / "back")
   assert again.tokenizer == weights.tokenizer
   assert again.model == weights.model
 
@@ -167,7 +169,7 @@ def test_what_bert_has_and_ours_has_not_is_named(bert):
     "cls.predictions.decoder.bias": arrays["cls.predictions.bias"],
   }
   write(bert, arrays | more, BERT)
-  notes = public.read("hf_bert", bert).notes
+  notes = folders.read("hf_bert", bert).notes
   assert [note.split(": ")[1] for note in notes] == [
     "bert.embeddings.position_ids",
     "bert.pooler.dense.weight",
@@ -183,7 +185,7 @@ def test_old_names_and_half_precision_are_read(bert):
     for name, array in random_arrays(bert_shapes()).items()
   }
   write(bert, arrays, BERT)
-  params = public.read("hf_bert", bert).params
+  params = folders.read("hf_bert", bert).params
   assert params["norm"]["scale"].dtype == np.float32
   np.testing.assert_array_equal(
     params["norm"]["scale"], arrays["bert.embeddings.LayerNorm.gamma"]
@@ -196,7 +198,7 @@ def test_an_encoder_alone_gets_a_new_head_and_says_so(bert):
     for name, array in random_arrays(bert_shapes()).items()
     if not name.startswith("cls.")
   }
-  weights = public.read("hf_bert", write(bert, arrays, BERT))
+  weights = folders.read("hf_bert", write(bert, arrays, BERT))
   assert weights.notes == [
     "new and untrained, the file has none: the prediction head"
   ]
@@ -246,22 +248,22 @@ def test_another_bert_is_refused(bert, arrays, config, message):
   arrays = {name: x for name, x in arrays.items() if x is not None}
   write(bert, arrays, BERT | config)
   with pytest.raises(InputError, match=message):
-    public.read("hf_bert", bert)
+    folders.read("hf_bert", bert)
 
 
 def test_a_vocabulary_that_is_too_large_or_absent_is_refused(bert):
   (bert / "vocab.txt").write_text("\n".join([*VOCABULARY, "more"]) + "\n")
   with pytest.raises(InputError, match="has ids up to 8; .* tells 8 pieces"):
-    public.read("hf_bert", bert)
+    folders.read("hf_bert", bert)
   (bert / "vocab.txt").unlink()
   with pytest.raises(InputError, match="neither tokenizer.json nor vocab.txt"):
-    public.read("hf_bert", bert)
+    folders.read("hf_bert", bert)
 
 
 def test_pickles_are_not_read(bert):
   (bert / "model.safetensors").rename(bert / "pytorch_model.bin")
   with pytest.raises(InputError, match="is a pickle, .*save_file"):
-    public.read("hf_bert", bert)
+    folders.read("hf_bert", bert)
 
 
 @pytest.mark.parametrize("form", ["mae", "hf_mae"])
@@ -272,10 +274,10 @@ def test_mae_there_and_back_is_the_same(tmp_path, form):
     assert "vit.encoder.layer.1.attention.attention.key.bias" in arrays
   # Of the authors' files the shapes tell the config.
   folder = write(tmp_path / "mae", arrays, MAE if form == "hf_mae" else None)
-  weights = public.read(form, folder)
+  weights = folders.read(form, folder)
   assert weights.params["decoders"]["query"].shape == (1, 32)
   assert not weights.params["modality"].any()
-  public.write(form, tmp_path / "back", weights)
+  folders.write(form, tmp_path / "back", weights)
   found = safetensors_file.read(tmp_path / "back/model.safetensors")
   assert_same(found, arrays, atol=2e-6)
   config = json.loads((tmp_path / "back/config.json").read_text())
@@ -284,7 +286,7 @@ def test_mae_there_and_back_is_the_same(tmp_path, form):
 
 def test_a_picture_is_embedded_as_theirs_is(tmp_path):
   arrays = mae_arrays()
-  embed = public.read("mae", write(tmp_path / "mae", arrays, None)).params[
+  embed = folders.read("mae", write(tmp_path / "mae", arrays, None)).params[
     "embed"
   ]["rgb"]
   rgb = np.random.default_rng(1).integers(0, 256, (1, 4, 4, 3), np.uint8)
@@ -303,7 +305,7 @@ def test_what_is_added_to_mae_s_positions_is_kept(tmp_path):
   arrays = mae_arrays()
   arrays["pos_embed"] += np.arange(128, dtype=np.float32)
   arrays["decoder_pos_embed"][:, 1:] += np.arange(32, dtype=np.float32)
-  weights = public.read("mae", write(tmp_path / "mae", arrays, None))
+  weights = folders.read("mae", write(tmp_path / "mae", arrays, None))
   np.testing.assert_allclose(
     weights.params["modality"][0], np.arange(128), atol=1e-4
   )
@@ -318,23 +320,23 @@ def test_what_is_added_to_mae_s_positions_is_kept(tmp_path):
   arrays["pos_embed"][0, 2] += np.arange(128)
   write(tmp_path / "mae", arrays, None)
   with pytest.raises(InputError, match="not MAE's fixed ones"):
-    public.read("mae", tmp_path / "mae")
+    folders.read("mae", tmp_path / "mae")
 
 
 def test_a_mae_of_several_modalities_cannot_be_theirs(tmp_path):
-  weights = public.read("mae", write(tmp_path / "mae", mae_arrays(), None))
+  weights = folders.read("mae", write(tmp_path / "mae", mae_arrays(), None))
   options = weights.model["options"] | {"has_cross_attention": True}
   weights = weights._replace(model={"kind": "mae", "options": options})
   with pytest.raises(InputError, match="is no plain MAE"):
-    public.write("hf_mae", tmp_path / "back", weights)
+    folders.write("hf_mae", tmp_path / "back", weights)
   with pytest.raises(InputError, match="takes a bert, this is a mae"):
-    public.write("hf_bert", tmp_path / "back", weights)
+    folders.write("hf_bert", tmp_path / "back", weights)
 
 
 def test_every_array_of_ours_is_filled(bert, tmp_path):
   mae = write(tmp_path / "mae", mae_arrays(), None)
   for form, folder in (("hf_bert", bert), ("mae", mae)):
-    weights = public.read(form, folder)
+    weights = folders.read(form, folder)
     init = model_of(weights.model).init
     expected = jax.eval_shape(init, jax.random.key(0))
     shapes = jax.tree.map(lambda x: (x.shape, str(x.dtype)), expected)
@@ -344,5 +346,5 @@ def test_every_array_of_ours_is_filled(bert, tmp_path):
 
 def test_norms_of_another_epsilon_are_built_so(bert):
   write(bert, random_arrays(bert_shapes()), BERT | {"layer_norm_eps": 1e-5})
-  options = public.read("hf_bert", bert).model["options"]
+  options = folders.read("hf_bert", bert).model["options"]
   assert suites.bert_options(**options).transformer.norm_epsilon == 1e-5

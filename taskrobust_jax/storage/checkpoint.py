@@ -13,11 +13,10 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import saved, together
-from taskrobust_jax.train.described import described_arrays
-from taskrobust_jax.train.digest import digests
-from taskrobust_jax.train.saved import DamageError
-from taskrobust_jax.train.state import TrainState
+from taskrobust_jax.storage import saved, together
+from taskrobust_jax.storage.described import described_arrays
+from taskrobust_jax.storage.digest import digests
+from taskrobust_jax.storage.saved import DamageError
 
 WORST_TASK_LOSS = "eval/worst_task_loss"
 
@@ -56,14 +55,15 @@ class Checkpointer:
 
   def save(
     self,
-    state: TrainState,
+    state: Any,
     evaluation: dict[str, float],
     more: dict[str, Any] | None = None,
   ) -> None:
     """Starts to save a state; it goes on in the background.
 
     Args:
-      state: May be donated to the next step at once.
+      state: A tree of arrays with a `step`, of shape []; it may be donated to
+        the next step at once.
       evaluation: Held-out values at this step, or {} if it was not evaluated.
       more: JSON values for the manifest, those of process 0 count.
 
@@ -140,9 +140,7 @@ class Checkpointer:
     """What was saved beside the arrays of a step."""
     return saved.read_manifest(self._folder, step)
 
-  def restore(
-    self, state: Any, shardings: Any, step: int | None = None
-  ) -> TrainState | None:
+  def restore(self, state: Any, shardings: Any, step: int | None = None) -> Any:
     """Reads a state back, onto the given devices.
 
     Without a step it is the newest whole one; what is skipped is printed.
@@ -200,7 +198,7 @@ class Checkpointer:
     place = saved.set_aside(self._folder, step)
     print(f"skips {reason}; it lies in {place} now", flush=True)
 
-  def _restore(self, step: int, state: Any, shardings: Any) -> TrainState:
+  def _restore(self, step: int, state: Any, shardings: Any) -> Any:
     """Reads one step; all processes return, or all raise the same kind."""
     place = self._folder / str(step)
     problem, manifest, restored = None, None, None

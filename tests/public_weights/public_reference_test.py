@@ -3,7 +3,7 @@
 Run with the path of a Python that has torch and transformers (no torchvision):
 
   TASKROBUST_REFERENCE_PYTHON=/path/to/python \
-    python -m pytest -m reference tests/train/public_reference_test.py
+    python -m pytest -m reference tests/public_weights/public_reference_test.py
 """
 
 import os
@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.models.patches import to_patches
-from taskrobust_jax.train import public, safetensors_file
+from taskrobust_jax.public_weights import folders
+from taskrobust_jax.storage import safetensors_file
 from taskrobust_jax.train.loaded import model_of
 
 PYTHON = os.environ.get("TASKROBUST_REFERENCE_PYTHON")
@@ -38,7 +39,7 @@ def folder(tmp_path_factory):
 
 def test_bert(folder):
   given = safetensors_file.read(folder / "bert.safetensors")
-  weights = public.read("hf_bert", folder / "bert")
+  weights = folders.read("hf_bert", folder / "bert")
   model = model_of(weights.model)
   mask = given["attention_mask"].astype(np.int32)
   tokens = given["input_ids"].astype(np.int32)
@@ -62,7 +63,7 @@ def test_bert(folder):
 
 def test_mae(folder):
   given = safetensors_file.read(folder / "mae.safetensors")
-  weights = public.read("hf_mae", folder / "mae")
+  weights = folders.read("hf_mae", folder / "mae")
   model = model_of(weights.model)
   pictures = given["pictures"].transpose(0, 2, 3, 1)
   patches = {"rgb": to_patches(2 * pictures - 1, 4)}
@@ -75,8 +76,8 @@ def test_mae(folder):
 
 def test_transformers_reads_what_is_written(folder, tmp_path):
   for form in ("bert", "mae"):
-    weights = public.read(f"hf_{form}", folder / form)
-    public.write(f"hf_{form}", tmp_path / form, weights)
+    weights = folders.read(f"hf_{form}", folder / form)
+    folders.write(f"hf_{form}", tmp_path / form, weights)
   code = """
 import sys, torch, transformers
 theirs, ours, name = sys.argv[1:]

@@ -12,8 +12,8 @@ import pytest
 
 from taskrobust_jax import minimax
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.checkpoint import WORST_TASK_LOSS, Checkpointer
 from taskrobust_jax.train import sharding
-from taskrobust_jax.train.checkpoint import WORST_TASK_LOSS, Checkpointer
 from taskrobust_jax.train.state import TrainState
 from tests.train import toy
 

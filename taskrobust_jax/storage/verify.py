@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import checkpoint, saved
-from taskrobust_jax.train.described import described
-from taskrobust_jax.train.digest import digests
-from taskrobust_jax.train.saved import DamageError
+from taskrobust_jax.storage import checkpoint, saved
+from taskrobust_jax.storage.described import described
+from taskrobust_jax.storage.digest import digests
+from taskrobust_jax.storage.saved import DamageError
 
 
 def verify(folder: pathlib.Path, step: int) -> dict[str, np.ndarray]:

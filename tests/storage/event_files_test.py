@@ -7,7 +7,8 @@ import math
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import build, event_files, loop
+from taskrobust_jax.storage import event_files
+from taskrobust_jax.train import build, loop
 from taskrobust_jax.train.folder import RunFolder
 from tests.train import toy
 

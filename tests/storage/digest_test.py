@@ -6,7 +6,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 import numpy as np
 import pytest
 
-from taskrobust_jax.train.digest import digests
+from taskrobust_jax.storage.digest import digests
 from taskrobust_jax.train.sharding import make_mesh
 
 DTYPES = (bool, "int32", "bfloat16", "float32")

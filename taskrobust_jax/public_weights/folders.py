@@ -15,13 +15,9 @@ from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.heads import MaskedLanguageHead
-from taskrobust_jax.train import (
-  mae_names,
-  public_bert,
-  public_mae,
-  safetensors_file,
-  suites,
-)
+from taskrobust_jax.public_weights import bert, mae, mae_names
+from taskrobust_jax.storage import safetensors_file
+from taskrobust_jax.train import suites
 from taskrobust_jax.train.loaded import model_of
 
 FORMS = ("hf_bert", "hf_mae", "mae")
@@ -67,19 +63,19 @@ def read(form: str, folder: pathlib.Path) -> Weights:
     config = mae_names.config_of(arrays, file)
   else:
     config = _read_json(folder / _CONFIG)
-  public = public_bert if form == "hf_bert" else public_mae
-  options = public.options_of(config, folder / _CONFIG)
+  theirs = bert if form == "hf_bert" else mae
+  options = theirs.options_of(config, folder / _CONFIG)
   model = {"kind": _KINDS[form], "options": options}
   ours = jax.eval_shape(model_of(model).init, jax.random.key(0))
   shapes = {path: leaf.shape for path, leaf in flat(ours).items()}
   if form != "hf_bert":
-    found = public_mae.read_arrays(arrays, shapes, options, file)
+    found = mae.read_arrays(arrays, shapes, options, file)
     note = (
       "pictures are in [-1, 1] here: ImageNet's mean and deviation went into "
       "the patch embedding; what is predicted is theirs still"
     )
     return Weights(nested(found), model, None, [note])
-  found, left_out = public_bert.read_arrays(arrays, shapes, file)
+  found, left_out = bert.read_arrays(arrays, shapes, file)
   notes = [f"left out, this model has no place for it: {n}" for n in left_out]
   if "head/bias" not in found:
     found |= flat({"head": _new_head(options)})
@@ -106,11 +102,11 @@ def write(form: str, folder: pathlib.Path, weights: Weights) -> None:
     path: np.asarray(x, np.float32) for path, x in flat(weights.params).items()
   }
   if form == "hf_bert":
-    config = public_bert.config_of(options)
-    theirs = public_bert.write_arrays(arrays)
+    config = bert.config_of(options)
+    theirs = bert.write_arrays(arrays)
   else:
-    config = public_mae.config_of(options, "the model")
-    theirs = public_mae.write_arrays(arrays, options)
+    config = mae.config_of(options, "the model")
+    theirs = mae.write_arrays(arrays, options)
   if form == "mae":
     theirs = mae_names.from_hugging_face(theirs)
   folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import safetensors_file
+from taskrobust_jax.storage import safetensors_file
 
 PARAMS_FILE = "params.safetensors"
 MODEL_FILE = "model.json"

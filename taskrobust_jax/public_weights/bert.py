@@ -12,7 +12,7 @@ import numpy as np
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import NUM_TOKEN_TYPES
-from taskrobust_jax.train.public_arrays import (
+from taskrobust_jax.public_weights.arrays import (
   Rule,
   dense,
   norm,

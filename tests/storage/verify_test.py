@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import saved, verify
-from taskrobust_jax.train.checkpoint import Checkpointer
+from taskrobust_jax.storage import saved, verify
+from taskrobust_jax.storage.checkpoint import Checkpointer
 from tests.train import toy
 
 

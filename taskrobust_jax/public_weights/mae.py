@@ -16,7 +16,7 @@ import numpy as np
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.patches import sine_cosine_positions
-from taskrobust_jax.train.public_arrays import (
+from taskrobust_jax.public_weights.arrays import (
   Rule,
   dense,
   norm,

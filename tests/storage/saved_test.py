@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from taskrobust_jax.train import saved
-from taskrobust_jax.train.saved import DamageError
+from taskrobust_jax.storage import saved
+from taskrobust_jax.storage.saved import DamageError
 
 MANIFEST = {"step": 3, "arrays": {"x": "float32[]"}, "digests": {"x": 7}}
 

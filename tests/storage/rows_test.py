@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train.rows import Rows
+from taskrobust_jax.storage.rows import Rows
 
 
 def test_the_bytes_of_rows_and_null_for_what_is_not_finite(tmp_path):

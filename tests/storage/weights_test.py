@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.train import safetensors_file, weights
+from taskrobust_jax.storage import safetensors_file, weights
 
 MODEL = {"kind": "bert", "options": {"width": 2}}
 

@@ -1,0 +1,1 @@
+"""What lies on disk: checkpoints, weights, rows of metrics, their checks."""
