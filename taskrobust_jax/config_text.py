@@ -5,7 +5,6 @@
 """
 
 import ast
-import difflib
 import inspect
 import re
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from taskrobust_jax import minimax
-from taskrobust_jax.errors import InputError
+from taskrobust_jax.errors import InputError, did_you_mean
 
 
 def parse(
@@ -62,8 +61,7 @@ def parse(
   legal = {"strategy", *section, *options}
   for name, value in given.items():
     if name not in legal:
-      close = difflib.get_close_matches(name, legal, n=1)
-      hint = f"; did you mean {close[0]!r}?" if close else "."
+      hint = did_you_mean(name, legal) or "."
       raise InputError(
         f"unknown config argument {name!r}{hint} Legal with strategy {chosen}: "
         f"{', '.join(sorted(legal))}"

@@ -1,11 +1,10 @@
 """Dataclasses from JSON files that may hold anything at all."""
 
-import json
 import math
 import typing
 from typing import Any, TypeVar
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 
 _LARGEST_FILE = 2**28  # It names every file that was read.
 T = TypeVar("T")
@@ -28,19 +27,13 @@ def read(file: str, kind: type[T], version: int | str, what: str) -> T | None:
       or lacks a field, or one is not of its type.
   """
   try:
-    with open(file, "rb") as stream:
-      text = stream.read(_LARGEST_FILE + 1)
-    if len(text) > _LARGEST_FILE:
-      raise ValueError(f"it is larger than {_LARGEST_FILE} bytes")
-    data = json.loads(text)
+    data = files.read_object(file, _LARGEST_FILE)
   except (FileNotFoundError, NotADirectoryError):
     return None
   except OSError as error:
     raise errors.InputError(f"{file}: cannot be read: {error}") from error
-  except (ValueError, RecursionError) as error:
-    raise errors.InputError(f"{file}: is not JSON: {error}") from error
-  if not isinstance(data, dict):
-    raise errors.InputError(f"{file}: is no JSON object")
+  except ValueError as error:
+    raise errors.InputError(f"{file}: cannot be read: {error}") from error
   seen = data.get("schema_version")
   if seen != version or isinstance(seen, bool):
     raise errors.InputError(

@@ -1,11 +1,10 @@
 """`dataset.json`: what a prepared dataset holds and was made from."""
 
 import dataclasses
-import json
 import os
 from typing import Any
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 from taskrobust_jax.data import checked_json, packing, vocabulary
 
 # 2: the digest is one over the digests of shards; `shard_*`; inputs by hash.
@@ -66,12 +65,7 @@ class DatasetInfo:
 def write(directory: str, info: DatasetInfo) -> str:
   """Writes dataset.json so that it is there whole or not; returns its path."""
   file = os.path.join(directory, INFO_FILE)
-  with open(file + ".tmp", "w", encoding="utf-8") as stream:
-    json.dump(dataclasses.asdict(info), stream, indent=2)
-    stream.write("\n")
-    stream.flush()
-    os.fsync(stream.fileno())
-  os.replace(file + ".tmp", file)
+  files.write_object(file, dataclasses.asdict(info))
   return file
 
 

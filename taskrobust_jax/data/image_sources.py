@@ -1,7 +1,6 @@
 """The sources of pictures by name, as a config writes them: KIND=PATH."""
 
 from collections.abc import Callable, Mapping, Sequence
-import difflib
 from typing import Any
 
 from taskrobust_jax import errors
@@ -79,11 +78,10 @@ def _open(text, scenes, multimodal_folder):
     )
   kind, has_path, path = text.partition("=")
   if kind not in FOLDERS or not has_path:
-    close = difflib.get_close_matches(kind, FOLDERS, 1, 0.4)
-    hint = f"; did you mean {close[0]}=PATH?" if close else ""
     raise errors.InputError(
       f"data.sources: {text!r} is not {SCENES}, {_TFDS}NAME or KIND=PATH with "
-      f"KIND in {', '.join(FOLDERS)}{hint}"
+      f"KIND in {', '.join(FOLDERS)}"
+      f"{errors.did_you_mean(kind, FOLDERS)}"
     )
   make, (train_split, eval_split) = FOLDERS[kind]
   arguments = multimodal_folder if kind == "multimodal_folder" else {}

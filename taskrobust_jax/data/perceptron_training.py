@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 from taskrobust_jax.data import part_of_speech, perceptron, text
 
 # On UD English EWT ten passes find .940 of the development words' tags, five
@@ -62,9 +62,7 @@ def train(train_path: str, eval_path: str, out: str) -> float | None:
   }
   try:
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    with open(out + ".tmp", "w", encoding="utf-8") as stream:
-      json.dump(data, stream, sort_keys=True, indent=0)
-    os.replace(out + ".tmp", out)
+    files.write_whole(out, json.dumps(data, sort_keys=True, indent=0))
   except OSError as error:
     raise errors.InputError(
       f"tagger_path: {out} cannot be written: {error}"

@@ -1,7 +1,5 @@
 """The taggers by name; `tagging.py` says how to add one."""
 
-import difflib
-
 from taskrobust_jax import errors
 from taskrobust_jax.data import (
   entities,
@@ -50,10 +48,9 @@ def check(name: str) -> tuple[type[tagging.Tagger], tuple[int, ...]]:
   """
   name, has_number, number = str(name).partition(":")
   if name not in TAGGERS:
-    close = difflib.get_close_matches(str(name), TAGGERS, 1, 0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
     raise errors.InputError(
-      f"tagger: {name!r} is not one of {', '.join(TAGGERS)}{hint}"
+      f"tagger: {name!r} is not one of {', '.join(TAGGERS)}"
+      f"{errors.did_you_mean(name, TAGGERS)}"
     )
   if not has_number:
     return TAGGERS[name], ()

@@ -8,7 +8,6 @@ source, and no other line break occurs.
 import ast
 from collections.abc import Iterable, Iterator
 import dataclasses
-import difflib
 import functools
 import glob
 import itertools
@@ -102,10 +101,9 @@ def find_files(source: str, path: str, text_feature: str = "text") -> list[str]:
   if name := _tfds_name(source):
     return tfds_text.find_files(name, path, text_feature)
   if source not in SOURCES:
-    close = difflib.get_close_matches(str(source), SOURCES, 1, 0.4)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
     raise errors.InputError(
-      f"source: {source!r} is not one of {', '.join(SOURCES)}, tfds:NAME{hint}"
+      f"source: {source!r} is not one of {', '.join(SOURCES)}, tfds:NAME"
+      f"{errors.did_you_mean(source, SOURCES)}"
     )
   if source == "python_docs":
     if path:

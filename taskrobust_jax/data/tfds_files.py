@@ -5,11 +5,10 @@ dataset_info.json makes: in a stranger's dataset both must be no others than
 those that `prepare` writes.
 """
 
-import json
 import os
 from typing import Any
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 from taskrobust_jax.data import packing
 
 FEATURES_FILE = "features.json"
@@ -81,16 +80,9 @@ def _adds_up(lengths: Any, total: int) -> bool:
 def _read(directory: str, name: str) -> dict[str, Any]:
   file = os.path.join(directory, name)
   try:
-    with open(file, "rb") as stream:
-      text = stream.read(_LARGEST + 1)
-    if len(text) > _LARGEST:
-      raise ValueError(f"it is larger than {_LARGEST} bytes")
-    content = json.loads(text)
-  except (OSError, ValueError, RecursionError) as error:
+    return files.read_object(file, _LARGEST)
+  except (OSError, ValueError) as error:
     raise errors.InputError(f"{file}: cannot be read: {error}") from error
-  if not isinstance(content, dict):
-    raise errors.InputError(f"{file}: is no JSON object")
-  return content
 
 
 def _features(row_length: int) -> dict[str, Any]:

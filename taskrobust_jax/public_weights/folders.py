@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from taskrobust_jax import files
 from taskrobust_jax.data import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.functional import functional
@@ -170,16 +171,9 @@ def _refuse_pickles(folder: pathlib.Path) -> None:
 
 def _read_json(file: pathlib.Path) -> dict[str, Any]:
   try:
-    with file.open("rb") as stream:
-      text = stream.read(_LARGEST_CONFIG + 1)
-    if len(text) > _LARGEST_CONFIG:
-      raise ValueError(f"it is larger than {_LARGEST_CONFIG} bytes")
-    config = json.loads(text)
-    if not isinstance(config, dict):
-      raise ValueError("it is no JSON object")
-  except (OSError, ValueError, RecursionError) as error:
+    return files.read_object(file, _LARGEST_CONFIG)
+  except (OSError, ValueError) as error:
     raise InputError(f"{file} cannot be read: {error}") from error
-  return config
 
 
 def _read_tokenizer(folder: pathlib.Path, vocabulary_size: int) -> str:

@@ -10,6 +10,7 @@ import json
 import pathlib
 from typing import Any, TypeVar
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import cost, methods, upstream
 from taskrobust_jax.report.read import Run, read_json
@@ -224,9 +225,7 @@ def merge(file: pathlib.Path, lines: Sequence[Line]) -> None:
     for key in sorted(found)
   ]
   file.parent.mkdir(parents=True, exist_ok=True)
-  temporary = file.with_name(f"{file.name}.tmp")
-  temporary.write_text("".join(f"{text}\n" for text in texts), "utf-8")
-  temporary.replace(file)
+  files.write_whole(file, "".join(f"{text}\n" for text in texts))
 
 
 def _key(line: Line) -> tuple:

@@ -12,6 +12,7 @@ import os
 import pathlib
 from typing import Any
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 
 # A manifest has a line an array; a large model's takes some 100 kB.
@@ -64,14 +65,7 @@ def read_manifest(folder: pathlib.Path, step: int) -> dict[str, Any]:
   try:
     if not any(place.iterdir()):
       raise ValueError("the folder is empty")
-    # A damaged file system may tell any size: the read itself is bounded.
-    with file.open("rb") as stream:
-      text = stream.read(_LARGEST_MANIFEST + 1)
-    if len(text) > _LARGEST_MANIFEST:
-      raise ValueError(f"its manifest is larger than {_LARGEST_MANIFEST} bytes")
-    manifest = json.loads(text)
-    if not isinstance(manifest, dict):
-      raise ValueError("its manifest is no JSON object")
+    manifest = files.read_object(file, _LARGEST_MANIFEST)
     seal = manifest.pop("sha256", None)
     if seal != _sha256(manifest):
       raise ValueError("its manifest does not have the sha256 that it says")
@@ -146,15 +140,12 @@ def read_loss(folder: pathlib.Path, step: int) -> dict[str, Any]:
   """
   file = folder / str(step) / "metrics/metrics"
   try:
-    with file.open("rb") as stream:
-      metrics = json.loads(stream.read(_LARGEST_MANIFEST))
-    if not isinstance(metrics, dict) or not all(
-      isinstance(value, int | float) for value in metrics.values()
-    ):
+    metrics = files.read_object(file, _LARGEST_MANIFEST)
+    if not all(isinstance(value, int | float) for value in metrics.values()):
       raise ValueError("its metrics are no numbers")
   except FileNotFoundError:
     return {}
-  except (OSError, ValueError, RecursionError) as error:
+  except (OSError, ValueError) as error:
     raise DamageError(
       f"checkpoint {folder / str(step)} is damaged: {error}"
     ) from error

@@ -7,14 +7,13 @@
 A folder of a run has the two JSON files too, beside its checkpoints.
 """
 
-import json
-import os
 import pathlib
 from typing import Any
 
 import jax
 import numpy as np
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.storage import safetensors_file
 
@@ -89,11 +88,7 @@ def read_model(folder: pathlib.Path) -> dict[str, Any]:
   """
   file = folder / MODEL_FILE
   try:
-    with file.open("rb") as stream:
-      text = stream.read(_LARGEST_MODEL_FILE + 1)
-    if len(text) > _LARGEST_MODEL_FILE:
-      raise ValueError(f"it is larger than {_LARGEST_MODEL_FILE} bytes")
-    model = json.loads(text)
+    model = files.read_object(file, _LARGEST_MODEL_FILE)
     if model["kind"] not in KINDS or not isinstance(model["options"], dict):
       raise ValueError(f"its kind must be in {KINDS}, its options an object")
   except FileNotFoundError as error:
@@ -101,13 +96,11 @@ def read_model(folder: pathlib.Path) -> dict[str, Any]:
       f"{folder} holds no model: it has no {MODEL_FILE}; to a run that was "
       "made before there were any, `pretrain` adds it when it is started again"
     ) from error
-  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+  except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(f"{file}: is no model's: {error}") from error
   return model
 
 
 def write_model(folder: pathlib.Path, model: dict[str, Any]) -> None:
   """Writes model.json so that it is there whole or not."""
-  temporary = folder / f"{MODEL_FILE}.tmp"
-  temporary.write_text(json.dumps(model, indent=2) + "\n", "utf-8")
-  os.replace(temporary, folder / MODEL_FILE)
+  files.write_object(folder / MODEL_FILE, model)

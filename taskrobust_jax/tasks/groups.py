@@ -1,11 +1,10 @@
 """From parts of speech to tasks."""
 
 from collections.abc import Mapping, Sequence
-import difflib
 
 import numpy as np
 
-from taskrobust_jax.errors import InputError
+from taskrobust_jax.errors import InputError, did_you_mean
 
 CONTEXT = -1  # Task of a tag that no group holds: seen, never predicted.
 
@@ -55,8 +54,7 @@ def task_of_tag(
   for task, (group, tags) in enumerate(groups.items()):
     for tag in tags:
       if tag not in tag_names[1:]:  # The first is that of no word.
-        close = difflib.get_close_matches(tag, tag_names[1:], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
+        hint = did_you_mean(tag, tag_names[1:]) or "."
         raise InputError(
           f"group {group!r} has the unknown tag {tag!r}{hint} Legal: "
           f"{' '.join(tag_names[1:])}"

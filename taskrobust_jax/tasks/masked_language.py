@@ -8,7 +8,6 @@ training (see `MaskedLanguage`); in evaluation every row serves every task.
 
 from collections.abc import Callable
 import dataclasses
-import difflib
 import functools
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from taskrobust_jax.errors import InputError
+from taskrobust_jax.errors import InputError, did_you_mean
 from taskrobust_jax.tasks.hiding import Hiding
 from taskrobust_jax.tasks.rows_by_weight import (
   assign_rows,
@@ -89,8 +88,7 @@ class MaskedLanguage:
 
   def __post_init__(self):
     if self.budget not in BUDGETS:
-      close = difflib.get_close_matches(str(self.budget), BUDGETS, n=1)
-      hint = f"; did you mean {close[0]!r}?" if close else "."
+      hint = did_you_mean(self.budget, BUDGETS)
       raise InputError(
         f"budget must be one of {', '.join(BUDGETS)}, got {self.budget!r}{hint}"
       )

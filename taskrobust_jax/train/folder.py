@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 import contextlib
 from importlib import metadata
-import json
-import os
 import pathlib
 import platform
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-from taskrobust_jax import lock
+from taskrobust_jax import files, lock
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.storage.checkpoint import Checkpointer
 from taskrobust_jax.storage.compare import differences
@@ -96,7 +94,6 @@ class RunFolder:
     """Writes the manifest if there is none."""
     if (self.path / MANIFEST).exists():
       return
-    temporary = self.path / f"{MANIFEST}.tmp"
     manifest = {
       **experiment.identity,
       "results_version": RESULTS_VERSION,
@@ -104,8 +101,7 @@ class RunFolder:
       "devices": [device.device_kind for device in jax.devices()],
       "versions": versions(),
     }
-    temporary.write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
-    os.replace(temporary, self.path / MANIFEST)
+    files.write_object(self.path / MANIFEST, manifest)
 
   def __enter__(self) -> "RunFolder":
     return self
@@ -250,15 +246,11 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
   """
   file = path / MANIFEST
   try:
-    with file.open("rb") as stream:
-      text = stream.read(_LARGEST_MANIFEST + 1)
-    if len(text) > _LARGEST_MANIFEST:
-      raise ValueError(f"it is larger than {_LARGEST_MANIFEST} bytes")
-    manifest = json.loads(text)
+    manifest = files.read_object(file, _LARGEST_MANIFEST)
     if not isinstance(manifest["config"], dict):
       raise ValueError("it has no config")
   except FileNotFoundError as error:
     raise InputError(f"{path} is no run: it has no {MANIFEST}") from error
-  except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+  except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(f"{file} cannot be read: {error}") from error
   return manifest

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import hashlib
 import itertools
 import json
-import os
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 
 # Of the batches that trained, and of held-out rows.
@@ -92,11 +92,9 @@ def write(path: pathlib.Path, references: References) -> None:
     "shares": references.shares,
     "cosines": references.cosines,
   }
-  temporary = path.with_name(f"{path.name}.tmp")
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    os.replace(temporary, path)
+    files.write_object(path, content)
   except OSError as error:
     raise InputError(f"references {path} cannot be written: {error}") from error
 

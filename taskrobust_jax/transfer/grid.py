@@ -7,7 +7,6 @@ WORKDIR/<task>/<size>/seed<seed>/result.json   one run; written last
 from collections.abc import Sequence
 import itertools
 import json
-import os
 import pathlib
 import shutil
 import time
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 from ml_collections import ConfigDict
 
-from taskrobust_jax import lock
+from taskrobust_jax import files, lock
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.storage.compare import differences
 from taskrobust_jax.train.folder import MANIFEST, read_manifest, versions
@@ -114,7 +113,7 @@ def run(
     check_workdir(workdir, manifest)
     if not (workdir / MANIFEST).exists():
       kinds = sorted({device.device_kind for device in jax.devices()})
-      _write(
+      files.write_object(
         workdir / MANIFEST,
         {**manifest, "versions": versions(), "device_kinds": kinds},
       )
@@ -133,7 +132,7 @@ def run(
       shutil.rmtree(folder, ignore_errors=True)
       folder.mkdir(parents=True)
       result = tuner.run(job.seed, job.num_examples, folder)
-      _write(folder / RESULT, result)
+      files.write_object(folder / RESULT, result)
       seconds = (time.monotonic() - began) / number * (len(left) - number)
       print(_line(number, len(left), result, seconds), flush=True)
 
@@ -189,14 +188,3 @@ def _check_data(workdir: pathlib.Path, name: str, digest: str) -> None:
         f"{file} is of other data: their digest is {seen}, now it is {digest}; "
         "choose another workdir, or that data"
       )
-
-
-def _write(file: pathlib.Path, values: dict[str, Any]) -> None:
-  """Writes JSON so that it is there whole or not."""
-  temporary = file.with_name(f"{file.name}.tmp")
-  with open(temporary, "w", encoding="utf-8") as stream:
-    json.dump(values, stream, indent=2)
-    stream.write("\n")
-    stream.flush()
-    os.fsync(stream.fileno())
-  os.replace(temporary, file)

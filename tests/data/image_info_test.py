@@ -43,7 +43,7 @@ def test_a_dataset_json_that_is_wrong_names_what(tmp_path, name, value, text):
 
 
 def test_a_dataset_json_that_is_no_json(tmp_path):
-  for content, text in (("{", "is not JSON"), ("[]", "is no JSON object")):
+  for content, text in (("{", "cannot be read"), ("[]", "is no JSON object")):
     (tmp_path / "dataset.json").write_text(content)
     with pytest.raises(errors.InputError, match=text):
       image_info.read(str(tmp_path))

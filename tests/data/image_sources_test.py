@@ -52,7 +52,7 @@ def test_a_config_says_what_a_multimodal_folder_holds(tmp_path):
   [
     ("scenes", "'scenes' is not a list of KIND=PATH"),
     ([], "at least one"),
-    (["camvd=/x"], "did you mean camvid=PATH"),
+    (["camvd=/x"], "did you mean 'camvid'"),
     (["camvid"], "'camvid' is not scenes, tfds:NAME or KIND=PATH"),
     (["camvid=/none/x.tar"], "/none/x.tar"),
     (["tfds:no_such_dataset"], "no_such_dataset"),
