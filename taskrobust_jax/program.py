@@ -1,7 +1,6 @@
 """How every program starts and ends: flags, then one call, then a code."""
 
 from collections.abc import Callable, Iterator, Sequence
-import functools
 import os
 import platform
 import sys
@@ -27,11 +26,27 @@ def run(main: Callable[[], int | None]) -> None:
     main: the program; it reads `absl.flags.FLAGS`.
   """
 
+  def no_words(words: Sequence[str]) -> int | None:
+    if words:
+      raise errors.InputError(
+        f"unexpected argument {words[0]!r}; flags start with --"
+      )
+    return main()
+
+  run_with_words(no_words)
+
+
+def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
+  """`run` for a program that also takes words, such as folders.
+
+  Args:
+    main: the program; it gets the words, in their order. What stands after
+      "--" is a word, whatever it begins with.
+  """
+
   def call(argv: Sequence[str]) -> int:
-    if len(argv) > 1:
-      return _bad_input(f"unexpected argument {argv[1]!r}; flags start with --")
     try:
-      return main() or errors.DONE
+      return main(argv[1:]) or errors.DONE
     except (Exception, KeyboardInterrupt) as error:
       code = explain(error)
       if code == errors.FAULT:
@@ -44,19 +59,8 @@ def run(main: Callable[[], int | None]) -> None:
   # Orbax tells of every file it writes, and warns of checkpoints that were not
   # evaluated; what a run has to say, it prints.
   logging.set_verbosity(logging.ERROR)
+  flags.FLAGS.set_gnu_getopt()  # Flags may stand after words.
   app.run(call, flags_parser=_parse)
-
-
-def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
-  """`run` for a program that also takes words, such as folders.
-
-  Args:
-    main: the program; it gets the words, in their order.
-  """
-  # They leave the command line before flags are read from it.
-  words = sys.argv[1:]
-  sys.argv[1:] = [word for word in words if word.startswith("-")]
-  run(functools.partial(main, [w for w in words if not w.startswith("-")]))
 
 
 def define_folder(name: str, help_text: str) -> flags.FlagHolder:

@@ -26,7 +26,8 @@ def test_imports_neither_jax_nor_matplotlib():
 def test_prints_the_table_and_writes_what_it_names(two_runs, tmp_path):
   out = tmp_path / "new" / "folder"
   done = _run(
-    *("-m", "taskrobust_jax.report", *map(str, two_runs), f"--out={out}")
+    *("-m", "taskrobust_jax.report", str(two_runs[0]), "--out", str(out)),
+    str(two_runs[1]),  # Flags and words in any order.
   )
   assert done.returncode == 0, done.stderr
   assert "worst task       6.000     5.000*      -1.000\n" in done.stdout
