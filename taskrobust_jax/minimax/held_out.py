@@ -42,7 +42,7 @@ def held_out(held_out_every: int) -> Signal:
   check_count("held_out_every", held_out_every, 1)
 
   def init(num_tasks):
-    return HeldOutState(jnp.full(num_tasks, jnp.nan))
+    return HeldOutState(jnp.full(num_tasks, jnp.nan, jnp.float32))
 
   def update(losses, state, is_present, step, held_out_losses: Any, **extra):
     del losses, is_present

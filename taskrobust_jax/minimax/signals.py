@@ -98,7 +98,7 @@ def relative_to_start() -> Signal:
   """
 
   def init(num_tasks):
-    return jnp.full(num_tasks, jnp.nan)
+    return jnp.full(num_tasks, jnp.nan, jnp.float32)
 
   def update(losses, start, is_present, **extra):
     start = jnp.where(

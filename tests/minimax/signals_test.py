@@ -146,16 +146,20 @@ def test_what_one_signal_cannot_show_is_absent_to_the_next_one():
   np.testing.assert_allclose(weights, 0.5, rtol=1e-6)  # Both have shown 1.
 
 
+def required_by(name):
+  """Arguments that a signal cannot do without."""
+  names = signals.signature(name).keys() - {"normalize", "reference_steps"}
+  values = {"held_out_every": 2}
+  return {k: values.get(k, 0.9 if "decay" in k else 1.0) for k in names}
+
+
 # `held_out` shows other losses: held_out_test.py.
 @pytest.mark.parametrize("name", sorted(signals.SIGNALS.keys() - {"held_out"}))
 def test_any_losses_leave_a_legal_signal_and_state(name):
-  required = {k: 0.9 if "decay" in k else 1.0 for k in signals.signature(name)}
-  required.pop("normalize", None)
-  required.pop("reference_steps", None)
   weighting = minimax.make(
     "mirror_ascent",
     signal=f"{name}+ema" if name != "ema" else name,
-    **{"decay": 0.9} | required,
+    **{"decay": 0.9} | required_by(name),
   )
   update = jax.jit(weighting.update)
   state = weighting.init(2)
@@ -165,6 +169,20 @@ def test_any_losses_leave_a_legal_signal_and_state(name):
     np.testing.assert_allclose(weights.sum(), 1.0, rtol=1e-6)
   weights, state = update(jnp.ones(2), state)
   np.testing.assert_allclose(state.task_weights.sum(), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(signals.SIGNALS))
+def test_the_first_state_is_of_the_type_of_all_later_ones(name):
+  # Also whether it is weak: else a train step is compiled again at step 2.
+  weighting = minimax.make("mirror_ascent", signal=name, **required_by(name))
+  state = weighting.init(2)
+  extra = {"step": jnp.int32(0), "held_out_losses": jnp.ones(2)}
+  extra = {key: extra[key] for key in weighting.needs}
+  _, later = jax.eval_shape(weighting.update, jnp.ones(2), state, ALL, **extra)
+  first = jax.eval_shape(lambda: state)
+  for one, other in zip(*map(jax.tree.leaves, (first, later)), strict=True):
+    assert one.shape == other.shape
+    assert (one.dtype, one.weak_type) == (other.dtype, other.weak_type)
 
 
 def test_a_loss_without_a_logarithm_counts_as_absent():
