@@ -12,25 +12,34 @@ _MOST_POINTS = 50
 
 def averaged(config: ConfigDict) -> ConfigDict:
   """The config of a run that trains all tasks alike."""
-  return _with_strategy(config, "strategy=uniform")
+  return _with_strategy(config, "strategy=uniform").lock()
 
 
 def of_one_task(config: ConfigDict, k: int, num_tasks: int) -> ConfigDict:
-  """The config of a run that trains task k alone, on that task's rows."""
+  """The config of a run that trains task k alone, on the rows of all tasks.
+
+  So the run takes as many rows of k a step as the others do of all K tasks: it
+  tells what the model reaches on k if nothing else is asked of it. A run on k's
+  own rows is no such measure: a small model of one task learns more slowly from
+  B / K rows than one of K tasks from B (notebooks/study_plan.md).
+  """
   weights = tuple(float(j == k) for j in range(num_tasks))
-  return _with_strategy(config, f"strategy=fixed,weights={weights}")
+  changed = _with_strategy(config, f"strategy=fixed,weights={weights}")
+  if changed.tasks.get("budget") == "rows":
+    # The other tasks keep the one row each that this budget demands.
+    changed.tasks.budget, changed.tasks.min_rows = "rows_by_weight", 1
+  return changed.lock()
 
 
 def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
-  """The config with another strategy; the rows of each task stay the same."""
+  """An unlocked copy of the config with another strategy, equal rows a task."""
   _, section = config_text.parse(text, "uniform", {})
   changed = ConfigDict(config.to_dict())
   changed.minimax = section
   changed.evaluation.patience = 0
-  if changed.tasks.budget == "rows_by_weight":
-    # A run of one task is to see that task's rows and no more.
+  if changed.tasks.get("budget") == "rows_by_weight":
     changed.tasks.budget, changed.tasks.min_rows = "rows", 0
-  return changed.lock()
+  return changed
 
 
 def curve(

@@ -1,21 +1,28 @@
 """The configs of the runs that references are made from."""
 
+from configs import multimae_smoke
 from taskrobust_jax import reference_runs
 from tests.train import toy
 
 
-def test_a_reference_run_gives_each_task_the_rows_it_has_in_plain_training():
+def test_references_have_equal_rows_or_one_task_has_the_batch():
   config = toy.config(
     "signal=ema,decay=0.9", tasks__budget="rows_by_weight", tasks__min_rows=2
   )
-  for made in (reference_runs.averaged(config), single(config)):
-    assert made.tasks.budget == "rows"
-    assert made.tasks.min_rows == 0
+  averaged, alone = reference_runs.averaged(config), single(config)
+  assert (averaged.tasks.budget, averaged.tasks.min_rows) == ("rows", 0)
+  assert (alone.tasks.budget, alone.tasks.min_rows) == ("rows_by_weight", 1)
+  assert alone.minimax.weights == (0.0, 1.0, 0.0, 0.0)
+  for made in (averaged, alone):
     assert made.evaluation.patience == 0
-  assert config.tasks.budget == "rows_by_weight"
-  assert single(config).minimax.weights == (0.0, 1.0, 0.0, 0.0)
+  assert (config.tasks.budget, config.tasks.min_rows) == ("rows_by_weight", 2)
+  # Here every task has every row already.
   other = toy.config(tasks__budget="every_row")
   assert single(other).tasks.budget == "every_row"
+  # Pictures have no budget: every modality is in every row.
+  pictures = multimae_smoke.get_config()
+  assert single(pictures).tasks == pictures.tasks
+  assert single(pictures).minimax.weights == (0.0, 1.0, 0.0, 0.0)
 
 
 def single(config):

@@ -186,7 +186,7 @@ class Maker:
         f"--data_dir={self.folders['glue']}",
         f"--config.tagging.train_path={self._treebank('train')}",
         f"--config.tagging.eval_path={self._treebank('dev')}",
-        f"--num_examples={','.join(map(str, grid.SIZES))}",
+        f"--num_examples={','.join(map(str, group.sizes))}",
         f"--seeds={','.join(map(str, grid.TUNING_SEEDS))}",
         f"--workdir={folder}",
         *self.finetune_flags,

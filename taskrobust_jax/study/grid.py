@@ -72,6 +72,7 @@ class Group(NamedTuple):
     methods: Theirs.
     seeds: Of each method.
     modes: Of fine-tuning, () for none.
+    sizes: Numbers of downstream examples, 0 for all.
   """
 
   setting: Setting
@@ -79,6 +80,7 @@ class Group(NamedTuple):
   methods: tuple[Method, ...]
   seeds: tuple[int, ...]
   modes: tuple[str, ...] = ()
+  sizes: tuple[int, ...] = SIZES
 
 
 def softmax(temperature: float, signal: str = _EXCESS) -> str:
@@ -153,7 +155,7 @@ def small() -> list[Group]:
   """The headline rows."""
   seeds = (10, 11, 12)
   return [
-    Group(NOVELS, COMPARISON, methods, seeds, ("frozen",))
+    Group(NOVELS, COMPARISON, methods, seeds, ("frozen",), (64, 1_024))
     for methods in ((AVERAGING,), (WINNER, FIXED[0]))
   ]
 
