@@ -10,6 +10,14 @@ import json
 import pathlib
 from typing import Any
 
+LABELS = {
+  "bert_base_128": "BERT-base 128, native: logits of masked positions",
+  "bert_base_128_all_positions": "BERT-base 128, equal work: all positions",
+  "bert_base_512": "BERT-base 512, native",
+  "bert_base_512_all_positions": "BERT-base 512, equal work",
+  "vit_b_mae": "ViT-B MAE",
+  "vit_b_multimae": "ViT-B MultiMAE, six tasks",
+}
 RESULTS = pathlib.Path(__file__).parents[2] / "notebooks" / "results"
 
 
@@ -50,7 +58,7 @@ def _models(result: dict[str, Any], torch: dict[str, Any] | None) -> str:
     other = others.get(row["model"])
     lines.append(
       (
-        row["model"].replace("_", " "),
+        LABELS[row["model"]],
         row["rows"],
         f"{row['seconds']:.2f}",
         f"{rate:,.0f}",
@@ -66,7 +74,7 @@ def _models(result: dict[str, Any], torch: dict[str, Any] | None) -> str:
       "rows",
       "s a step",
       "tokens/s",
-      "of matmul ceiling",
+      "of the rate of a large product",
       "to PyTorch",
     ),
     lines,

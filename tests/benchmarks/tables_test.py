@@ -5,6 +5,7 @@ import json
 import pytest
 
 from taskrobust_jax.benchmarks import tables
+from tests import programs
 
 
 def write(folder, name, rows):
@@ -27,17 +28,17 @@ def test_rows_stand_beside_those_of_pytorch(tmp_path):
     "training_torch_cpu",
     [{"model": "bert_base_128", "median": 2.0, "low": 1.5, "high": 2.25}],
   )
-  assert tables.readme_tables(tmp_path)["models"] == (
-    "| model | rows | s a step | tokens/s | of matmul ceiling | to PyTorch |\n"
-    "| --- | --- | --- | --- | --- | --- |\n"
-    "| bert base 128 | 8 | 2.00 | 512 | 50% | 2.00 (1.50, 2.25) |\n"
-    "| vit b multimae | 8 | 2.00 | 1,234 | 50% | - |"
-  )
+  native = "| BERT-base 128, native: logits of masked positions | 8 | 2.00 |"
+  lines = tables.readme_tables(tmp_path)["models"].splitlines()
+  assert lines[0].endswith("| of the rate of a large product | to PyTorch |")
+  assert lines[2:] == [
+    f"{native} 512 | 50% | 2.00 (1.50, 2.25) |",
+    "| ViT-B MultiMAE, six tasks | 8 | 2.00 | 1,234 | 50% | - |",
+  ]
 
 
 @pytest.mark.parametrize("name", ["models", "overhead", "components"])
-def test_results_have_what_tables_ask_for(name):
-  if tables.read(tables.RESULTS, f"training_{name}_cpu") is None:
-    pytest.skip(f"training --part={name} was not run yet")
+def test_the_readme_has_the_tables_of_the_results(name):
   table = tables.readme_tables()[name]
   assert len(table.splitlines()) >= 5
+  assert table in (programs.ROOT / "README.md").read_text()

@@ -55,8 +55,8 @@ def cases(folder, is_full):
     killed = kills.Kills(place, started)
     damaged = damage.Damage(place, started, killed.whole)
     yield "two runs, bit-equal", killed.determinism()
-    yield "SIGKILL at any time", killed.any_time(times(26, 3))
-    yield "SIGKILL while saving", killed.while_saving(times(12, 2))
+    yield "SIGKILL at any time", killed.any_time(times(26, 2))
+    yield "SIGKILL while saving", killed.while_saving(times(12, 1))
     yield "SIGKILL while evaluating", killed.while_evaluating(times(6, 1))
     yield "SIGKILL at the last write", killed.at_the_end(times(6, 1))
     yield "SIGTERM: saved, 75", killed.stopped(times(4, 1), signal.SIGTERM, 75)
@@ -67,7 +67,7 @@ def cases(folder, is_full):
       every = itertools.islice(every, 3, 6)
     for name, problem in every:
       yield f"damage: {name}", [problem]
-    yield "poison at random steps", poison.cases(times(48, 6))
+    yield "poison at random steps", poison.cases(times(48, 3))
     yield "disk full: stop, continue", resources.full_disk(place, started)
     yield "two processes, one is killed", killed.two_processes(times(6, 1))
     if is_full:
