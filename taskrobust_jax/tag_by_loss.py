@@ -18,13 +18,14 @@ _WORKDIR = program.define_folder("workdir", "The run's folder.")
 _DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
 _OUT_DIR = program.define_folder("out_dir", "The folder to write.")
 _NUM_TAGS = flags.DEFINE_integer("num_tags", 4, "How many tags.")
+_DRY_RUN = program.define_dry_run()
 
 
 def main() -> None:
   """Reads the flags and calls `difficulty.tag_by_loss`."""
   program.cache_compiled()
   run = restored.restore(_WORKDIR.value, _DATA_DIR.value)
-  difficulty.tag_by_loss(run, _OUT_DIR.value, _NUM_TAGS.value)
+  difficulty.tag_by_loss(run, _OUT_DIR.value, _NUM_TAGS.value, _DRY_RUN.value)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,7 @@ _FINETUNE_FLAGS = flags.DEFINE_multi_string(
 _SEEDS = flags.DEFINE_list("seeds", [], "In place of those of every group.")
 _METHODS = flags.DEFINE_list("methods", [], "Those of them that are run.")
 _PURPOSE = flags.DEFINE_string("purpose", "", "In place of every group's.")
+_DRY_RUN = program.define_dry_run()
 _RUNS = next(iter(evidence_page.FILES))
 
 
@@ -75,11 +76,16 @@ def main() -> int:
   with Runner(out, cores) as runner:
     for groups in _parts(results):
       stages = [s for group in groups for s in maker.stages(_changed(group))]
+      if _DRY_RUN.value:
+        print(runner.plan([job for stage in stages for job in stage]))
+        continue
       for number, jobs in enumerate(stages, 1):
         later = [job for stage in stages[number:] for job in stage]
         code = runner.run_all(jobs, later)
         if code:
           return code
+  if _DRY_RUN.value:
+    return 0
   results.mkdir(parents=True, exist_ok=True)
   tables = results / evidence_page.TABLES
   lines = evidence.read(results / _RUNS, evidence.PreTraining)

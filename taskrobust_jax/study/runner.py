@@ -66,6 +66,22 @@ class Runner:
     for number, handler in self._before.items():
       signal.signal(number, handler)
 
+  def plan(self, jobs: Sequence[Job]) -> str:
+    """A line a job, whether it has ended, and the time that others took."""
+    lines, seconds = [], []
+    names = list(dict.fromkeys(job.name for job in jobs))
+    for name in names:
+      mark = self._out / "done" / name
+      if mark.exists():
+        seconds.append(json.loads(mark.read_text())["seconds"])
+      lines.append(f"{'done' if mark.exists() else 'to do':<6} {name}")
+    left = len(names) - len(seconds)
+    lines.append(f"{len(names)} jobs, {left} to do, {self._workers} at a time")
+    if seconds and left:
+      minutes = sum(seconds) / len(seconds) * left / self._workers / 60
+      lines[-1] += f": about {minutes:.0f} min"
+    return "\n".join(lines)
+
   def run_all(self, jobs: Sequence[Job], later: Sequence[Job] = ()) -> int:
     """Runs what has not ended, one line a job.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import os
 import shutil
+import time
 from typing import Any
 
 import jax
@@ -16,10 +17,13 @@ from taskrobust_jax.data import dataset_info, records, shards, tagging
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.masked_language import MaskedLanguage
 from taskrobust_jax.train.batches import load
+from taskrobust_jax.train.metrics import clock
 from taskrobust_jax.train.restored import Restored
 
 # Each word is hidden once, with every so-manieth of its row: 14 % at a time.
 _PASSES = 7
+_SECONDS_BETWEEN_LINES = 10
+_SPLITS = ("train", "eval")
 # Rows that the quantiles are taken of.
 _MOST_ROWS = 100_000
 
@@ -75,7 +79,9 @@ def word_losses(
   return jax.vmap(mean_of_words)(losses, number, is_word)
 
 
-def tag_by_loss(run: Restored, out_dir: str, num_tags: int) -> None:
+def tag_by_loss(
+  run: Restored, out_dir: str, num_tags: int, dry_run: bool = False
+) -> None:
   """Writes a dataset anew, with tags that say how hard each word was.
 
   difficulty_1 is the easiest words, which together are 1 / n of the training
@@ -86,6 +92,8 @@ def tag_by_loss(run: Restored, out_dir: str, num_tags: int) -> None:
     run: The run whose losses count.
     out_dir: The folder to write.
     num_tags: n, 2 to 256.
+    dry_run: Whether to check all that, print how much there is to do, and write
+      nothing.
 
   Raises:
     InputError: If the run is of no masked-language tasks, the number is out of
@@ -99,11 +107,37 @@ def tag_by_loss(run: Restored, out_dir: str, num_tags: int) -> None:
       f"num_tags must be in [2, {tagging.MOST_TAGS}], got {num_tags}"
     )
   out_dir = os.path.abspath(out_dir)
+  if dataset_info.read(out_dir):
+    raise InputError(f"{out_dir} holds a complete dataset; give another")
+  losses_of_rows = _losses_of_rows(run, suite)
+  if dry_run:
+    print(_as_text(run, out_dir, num_tags, losses_of_rows))
+    return
   os.makedirs(out_dir, exist_ok=True)
   with lock.held(out_dir):
-    if dataset_info.read(out_dir):
-      raise InputError(f"{out_dir} holds a complete dataset; give another")
-    _write(run, out_dir, num_tags, _losses_of_rows(run, suite))
+    _write(run, out_dir, num_tags, losses_of_rows)
+
+
+def _num_passes(run) -> int:
+  """Rows whose losses are computed: those of the quantiles, then all."""
+  rows = {split: len(run.dataset.split(split)) for split in _SPLITS}
+  return min(rows["train"], _MOST_ROWS) + sum(rows.values())
+
+
+def _as_text(run, out_dir, num_tags, losses_of_rows) -> str:
+  """What there is to do; a batch is run twice, to compile it and to time it."""
+  source, size = run.dataset.split("train"), run.experiment.batch_size
+  for _ in range(2):
+    began = time.monotonic()
+    list(losses_of_rows(source, 0, min(size, len(source))))
+  seconds = (time.monotonic() - began) * _num_passes(run) / size
+  sizes = ", ".join(f"{len(run.dataset.split(s)):,} {s}" for s in _SPLITS)
+  return (
+    f"tags   difficulty_1 to difficulty_{num_tags}\n"
+    f"rows   {sizes}; each {_PASSES} times through the model\n"
+    f"time   about {clock(seconds)}\n"
+    f"folder {out_dir}"
+  )
 
 
 def _losses_of_rows(run, suite):
@@ -116,7 +150,11 @@ def _losses_of_rows(run, suite):
     )
   )
 
+  num_done, num_rows = 0, _num_passes(run)
+  began = told = time.monotonic()
+
   def read(source, first, last) -> Iterator[tuple[dict, np.ndarray]]:
+    nonlocal num_done, told
     for begin in range(first, last, size):
       count = min(size, last - begin)
       places = np.full(size, -1)
@@ -124,6 +162,11 @@ def _losses_of_rows(run, suite):
       losses = compiled(run.state.params, load(source, places, mesh))
       rows = source.read(places[:count])
       yield rows, np.asarray(losses)[:count]
+      num_done += count
+      if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+        told = time.monotonic()
+        left = (told - began) / num_done * (num_rows - num_done)
+        print(f"row {num_done:,}/{num_rows:,}  {clock(left)} left", flush=True)
 
   return read
 

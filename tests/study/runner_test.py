@@ -23,6 +23,12 @@ def test_jobs_end_once_in_the_order_of_their_calls(tmp_path, capsys):
   assert "; 1 left, about " in out[1]
   assert (tmp_path / "logs/a/b.log").read_text().count("\n$ ") == 1
   with Runner(tmp_path, None) as runner:
+    *lines, last = runner.plan([job("a/b"), job("d"), job("d")]).splitlines()
+    assert [line.split() for line in lines] == [
+      ["done", "a/b"],
+      ["to", "do", "d"],
+    ]
+    assert last.startswith("2 jobs, 1 to do, 1 at a time: about ")
     assert runner.run_all([job("a/b", BROKEN), job("d")]) == 0
   assert collected == ["a/b", "c", "d"]
 

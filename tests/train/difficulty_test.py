@@ -55,16 +55,20 @@ def test_the_program_writes_the_same_rows_with_other_tags(whole, tmp_path):
     f"--data_dir={whole.data}",
     f"--out_dir={out}",
   ]
-  (code, said, err), again, few, text = programs.run_each(
+  plan, (code, said, err), again, few, text = programs.run_each(
     "tag_by_loss",
     ["workdir", "data_dir", "out_dir"],
     [
+      [*flags, f"--out_dir={tmp_path / 'dry'}", "--dry_run"],
       [*flags, "--num_tags=3"],
       flags,
       [*flags, f"--out_dir={tmp_path / 'few'}", "--num_tags=1"],
       [*flags, f"--workdir={tmp_path}"],
     ],
   )
+  assert plan[0] == 0, plan[2]
+  assert "each 7 times through the model\ntime   about 0:" in plan[1]
+  assert not (tmp_path / "dry").exists()
   assert code == 0, err
   old, new = map(records.open_dataset, (str(whole.data), str(out)))
   assert new.verify() == new.info.digest != old.info.digest
