@@ -31,12 +31,15 @@ from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.start import Start
 from taskrobust_jax.train.step import make_train_step
 
-# What may differ when a run continues, since no value depends on it.
-FREE_SECTIONS = ("mesh", "compute", "log_writer")
-FREE_KEYS = (
-  ("checkpoint", "on_error"),
-  ("optimizer", "max_non_finite_in_a_row"),
-)
+# What may differ when a run continues, since no value depends on it, and what
+# it is where a run is only read.
+FREE = {
+  "mesh": {"data": -1, "fsdp": 1, "tensor": 1},
+  "compute": {"accumulation": 1, "remat_saves": "nothing", "attention": "xla"},
+  "log_writer": "none",
+  "checkpoint.on_error": "stop",
+  "optimizer.max_non_finite_in_a_row": 1,
+}
 # What a run does when its disk refuses to be written.
 ON_ERROR = ("stop", "continue")
 
@@ -287,19 +290,16 @@ def _adversary_rows(
 def config_of(values: dict[str, Any]) -> ConfigDict:
   """A config from what `identity_of` gave, for a machine of its own."""
   config = ConfigDict(values)
-  config.mesh = ConfigDict({"data": -1, "fsdp": 1, "tensor": 1})
-  config.compute = ConfigDict(
-    {"accumulation": 1, "remat_saves": "nothing", "attention": "xla"}
-  )
-  config.log_writer = "none"
-  config.checkpoint.on_error = "stop"
-  config.optimizer.max_non_finite_in_a_row = 1
+  for name, value in FREE.items():
+    section, _, key = name.rpartition(".")
+    (config[section] if section else config)[key] = value
   return config
 
 
 def identity_of(config: ConfigDict) -> dict[str, Any]:
   """The part of a config that its results depend on, as JSON values."""
   values = json.loads(json.dumps(config.to_dict()))
-  for section, key in FREE_KEYS:
-    values[section].pop(key)
-  return {k: v for k, v in values.items() if k not in FREE_SECTIONS}
+  for name in FREE:
+    section, _, key = name.rpartition(".")
+    del (values[section] if section else values)[key]
+  return values

@@ -13,7 +13,7 @@ import numpy as np
 from taskrobust_jax.data.order import SmallOrder
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import dry_run, loop, sharding
-from taskrobust_jax.train.build import Experiment, build
+from taskrobust_jax.train.build import Experiment, build, config_of
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.transfer import neighbours, subsets
 from taskrobust_jax.transfer.features import Features
@@ -288,23 +288,19 @@ def _run_config(config: ConfigDict, seed: int, num_steps: int) -> ConfigDict:
   """What `build` reads."""
   optimizer = config.optimizer.to_dict()
   warmup_share = optimizer.pop("warmup_share")
-  return ConfigDict(
+  made = config_of(
     {
       "seed": seed,
       "num_steps": num_steps,
       "batch_size": config.batch_size,
       "log_every": max(1, num_steps // 20),
-      "log_writer": "none",
       "minimax": {"strategy": "uniform", "order": "alternating"},
       "optimizer": {
         **optimizer,
         "warmup_steps": round(warmup_share * num_steps),
         "skip_norm_above": 0.0,
-        "max_non_finite_in_a_row": 100,
         "average_decay": 0.0,
       },
-      "mesh": {"data": -1, "fsdp": 1, "tensor": 1},
-      "compute": {"accumulation": 1},
       "evaluation": {
         "every": math.ceil(num_steps / config.evaluation.times),
         "batch_size": config.evaluation.batch_size,
@@ -312,6 +308,8 @@ def _run_config(config: ConfigDict, seed: int, num_steps: int) -> ConfigDict:
         "adversary_rows": 0,
         "patience": 0,
       },
-      "checkpoint": {"every": num_steps, "keep_latest": 1, "on_error": "stop"},
+      "checkpoint": {"every": num_steps, "keep_latest": 1},
     }
   )
+  made.optimizer.max_non_finite_in_a_row = 100
+  return made

@@ -10,7 +10,7 @@ import pytest
 
 from tests import programs
 
-LAST = 100
+LAST = 300
 
 
 def start(folder, workdir):
@@ -62,7 +62,7 @@ def test_two_processes_survive_and_end_equal(tmp_path):
   (stop,) = [line for line in lines if "stopped and saved at step" in line]
   stop = int(re.search(rf"step (\d+) of {LAST}", stop)[1])
 
-  code, lines = run(folder, broken, 1, signal.SIGKILL, rf"\[0\] step 80/{LAST}")
+  code, lines = run(folder, broken, 1, signal.SIGKILL, rf"\[0\] step 250/{LAST}")
   assert code == 1, lines
   assert f"[0] continues at step {stop} of {LAST}" in lines
   line = "error: process 1 of 2 is gone; process 0 stops too"
