@@ -51,6 +51,7 @@ def main() -> None:
   if out is not None:
     values = {"step": int(state.step), **values}
     out.write_text(json.dumps(values) + "\n", "utf-8")
+    print(f"wrote {out}")
 
 
 def _on_second_half(restored: Restored):
