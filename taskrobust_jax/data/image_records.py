@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from taskrobust_jax import errors
-from taskrobust_jax.data import image_info, image_rows, image_shards
+from taskrobust_jax.data import image_info, image_rows, image_shards, stored
 
 SPLITS = image_info.SPLITS
 _ROWS_AT_ONCE = 256
@@ -60,7 +59,7 @@ class RowSource:
   def read_stored(self, indices: Sequence[int]) -> list[dict[str, Any]]:
     """Reads rows as `image_rows.to_stored` gave them; raises as `read`."""
     indices = [int(i) for i in indices]
-    check_indices(indices, len(self), self._name)
+    stored.check_indices(indices, len(self), self._name)
     if not indices:
       return []
     info = self._info
@@ -71,10 +70,7 @@ class RowSource:
         for record in self._source.__getitems__(indices)
       ]
     except Exception as error:  # What it raises differs with the damage.
-      raise errors.InputError(
-        f"{self._folder}: rows of the split {self._name} cannot be read, the "
-        f"files are damaged or incomplete: {error}"
-      ) from error
+      raise stored.unreadable(self._folder, self._name, error) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,24 +88,18 @@ class Dataset:
     """
     from array_record.python import array_record_data_source
 
-    check_split(name)
+    stored.check_split(name)
     shards = len(self.info.shard_rows[name])
     files = [
       os.path.join(self.directory, image_shards.file_name(name, i, shards))
       for i in range(shards)
     ]
-    try:
-      source = array_record_data_source.ArrayRecordDataSource(files)
-      size = len(source)
-    except Exception as error:  # ArrayRecord's and the file system's are many.
-      raise errors.InputError(
-        f"{self.directory}: the split {name} cannot be opened: {error}"
-      ) from error
-    if size != self.info.rows[name]:
-      raise errors.InputError(
-        f"{self.directory}: the split {name} has {size} rows; "
-        f"{image_info.INFO_FILE} says {self.info.rows[name]}"
-      )
+    source = stored.open_split(
+      self.directory,
+      self.info,
+      name,
+      lambda: array_record_data_source.ArrayRecordDataSource(files),
+    )
     return RowSource(name, source, self.directory, self.info)
 
   def verify(self) -> str:
@@ -119,28 +109,16 @@ class Dataset:
       InputError: a shard that cannot be read or has other rows than those that
         were written: the first one is named.
     """
-    info = self.info
-    for name in SPLITS:
-      source, first = self.split(name), 0
-      pairs = zip(info.shard_rows[name], info.shard_digests[name], strict=True)
-      for i, (rows, expected) in enumerate(pairs):
-        place = f"shard {i} of {len(info.shard_rows[name])} of {name}"
-        digest = image_rows.Digest()
-        for start in range(first, first + rows, _ROWS_AT_ONCE):
-          last = min(start + _ROWS_AT_ONCE, first + rows)
-          try:
-            block = source.read_stored(range(start, last))
-          except errors.InputError as error:
-            raise errors.InputError(f"{place} is damaged: {error}") from error
-          for stored in block:
-            digest.add(stored)
-        if digest.hexdigest() != expected:
-          raise errors.InputError(
-            f"{self.directory}: {place} is damaged: the digest of its rows is "
-            f"{digest.hexdigest()}, {image_info.INFO_FILE} says {expected}"
-          )
-        first += rows
-    return info.digest
+    stored.verify_shards(self.directory, self.info, self.split, _digest_of)
+    return self.info.digest
+
+
+def _digest_of(rows: RowSource, first: int, last: int) -> str:
+  digest = image_rows.Digest()
+  for start in range(first, last, _ROWS_AT_ONCE):
+    for row in rows.read_stored(range(start, min(start + _ROWS_AT_ONCE, last))):
+      digest.add(row)
+  return digest.hexdigest()
 
 
 def open_dataset(directory: str, *, digest: str | None = None) -> Dataset:
@@ -159,15 +137,8 @@ def open_dataset(directory: str, *, digest: str | None = None) -> Dataset:
   """
   directory = os.path.abspath(os.path.expanduser(directory))
   info = image_info.read(directory)
-  if info is None:
-    is_there = os.path.isdir(directory)
-    problem = "holds no complete dataset" if is_there else "is no folder"
-    raise errors.InputError(
-      f"data_dir: {directory} {problem} (no {image_info.INFO_FILE}); "
-      "prepare it with `python -m taskrobust_jax.prepare --config=CONFIG "
-      f"--data_dir={directory}`"
-    )
-  check_digest(directory, digest, info.digest)
+  stored.check_complete(directory, info)
+  stored.check_digest(directory, digest, info.digest)
   return Dataset(directory, info)
 
 
@@ -208,26 +179,3 @@ def stack(
     block["label"] = np.array(labels, np.int32)
     block["has_label"] = np.array(is_there, bool)
   return block
-
-
-def check_split(name: str) -> None:
-  """Raises InputError unless it is one of `SPLITS`."""
-  if name not in SPLITS:
-    raise errors.InputError(f"split: {name!r} is not one of {SPLITS}")
-
-
-def check_indices(indices: Sequence[int], size: int, name: str) -> None:
-  """Raises InputError unless all are rows of a split of this size."""
-  if len(indices) and not 0 <= min(indices) <= max(indices) < size:
-    raise errors.InputError(
-      f"indices: {min(indices)} to {max(indices)}, but {name} has the rows 0 "
-      f"to {size - 1}"
-    )
-
-
-def check_digest(place: str, wanted: str | None, seen: str) -> None:
-  """Raises InputError if a digest is wanted and it is another one."""
-  if wanted and wanted != seen:
-    raise errors.InputError(
-      f"digest: the config says {wanted}; the dataset in {place} has {seen}"
-    )

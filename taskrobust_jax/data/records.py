@@ -21,7 +21,13 @@ from typing import Any
 import numpy as np
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import dataset_info, packing, tfds_files, wordpiece
+from taskrobust_jax.data import (
+  dataset_info,
+  packing,
+  stored,
+  tfds_files,
+  wordpiece,
+)
 
 SPLITS = dataset_info.SPLITS
 TOKENIZER_FILE = "tokenizer.json"
@@ -67,12 +73,7 @@ class RowSource:
     from tensorflow_datasets.proto import tf_example_generated_pb2
 
     indices = [int(i) for i in indices]
-    size = len(self)
-    if indices and not 0 <= min(indices) <= max(indices) < size:
-      raise errors.InputError(
-        f"indices: {min(indices)} to {max(indices)}, but {self._name} has the "
-        f"rows 0 to {size - 1}"
-      )
+    stored.check_indices(indices, len(self), self._name)
     # TFDS's own decoding reads some 7,000 rows/s, this 28,000 (L = 128).
     parse = tf_example_generated_pb2.Example.FromString
     try:
@@ -85,10 +86,7 @@ class RowSource:
         for name in packing.FEATURES
       }
     except Exception as error:  # What it raises differs with the damage.
-      raise errors.InputError(
-        f"{self._folder}: rows of the split {self._name} cannot be read, the "
-        f"files are damaged or incomplete: {error}"
-      ) from error
+      raise stored.unreadable(self._folder, self._name, error) from error
     for name, size in self._sizes.items():
       values = block[name]
       # As unsigned a negative value is large: one pass finds both.
@@ -112,23 +110,16 @@ class Dataset:
     """The rows of "train" or "eval"."""
     import tensorflow_datasets as tfds
 
-    if name not in SPLITS:
-      raise errors.InputError(f"split: {name!r} is not one of {SPLITS}")
+    stored.check_split(name)
     tfds_files.check(self.directory, self.info.row_length, self.info.rows)
-    try:
-      source = tfds.builder_from_directory(self.directory).as_data_source(
+    source = stored.open_split(
+      self.directory,
+      self.info,
+      name,
+      lambda: tfds.builder_from_directory(self.directory).as_data_source(
         name, deserialize_method=tfds.decode.DeserializeMethod.RAW_BYTES
-      )
-      size = len(source)
-    except Exception as error:  # TFDS's and the file system's are many.
-      raise errors.InputError(
-        f"{self.directory}: the split {name} cannot be opened: {error}"
-      ) from error
-    if size != self.info.rows[name]:
-      raise errors.InputError(
-        f"{self.directory}: the split {name} has {size} rows; "
-        f"{dataset_info.INFO_FILE} says {self.info.rows[name]}"
-      )
+      ),
+    )
     return RowSource(name, source, self.directory, self.info)
 
   def tokenizer_file(self) -> str:
@@ -143,18 +134,7 @@ class Dataset:
         were written: the first one is named.
     """
     info = self.info
-    for name in SPLITS:
-      source, first = self.split(name), 0
-      pairs = zip(info.shard_rows[name], info.shard_digests[name], strict=True)
-      for i, (rows, expected) in enumerate(pairs):
-        place = f"shard {i} of {len(info.shard_rows[name])} of {name}"
-        seen = self._shard_digest(source, first, first + rows, place)
-        if seen != expected:
-          raise errors.InputError(
-            f"{self.directory}: {place} is damaged: the digest of its rows is "
-            f"{seen}, {dataset_info.INFO_FILE} says {expected}"
-          )
-        first += rows
+    stored.verify_shards(self.directory, info, self.split, _digest_of)
     digest = dataset_digest(info.tokenizer_sha256, info.shard_digests)
     if digest != info.digest:
       raise errors.InputError(
@@ -163,16 +143,14 @@ class Dataset:
       )
     return digest
 
-  def _shard_digest(self, source, first, last, place) -> str:
-    digest = RowsDigest()
-    for start in range(first, last, 1024):
-      try:
-        block = source.read(range(start, min(start + 1024, last)))
-      except errors.InputError as error:
-        raise errors.InputError(f"{place}: {error}") from error
-      for i in range(len(block["tokens"])):
-        digest.add({key: value[i] for key, value in block.items()})
-    return digest.hexdigest()
+
+def _digest_of(rows: RowSource, first: int, last: int) -> str:
+  digest = RowsDigest()
+  for start in range(first, last, 1024):
+    block = rows.read(range(start, min(start + 1024, last)))
+    for i in range(len(block["tokens"])):
+      digest.add({key: value[i] for key, value in block.items()})
+  return digest.hexdigest()
 
 
 class RowsDigest:
@@ -226,14 +204,7 @@ def open_dataset(
   """
   directory = os.path.abspath(os.path.expanduser(directory))
   info = dataset_info.read(directory)
-  if info is None:
-    is_there = os.path.isdir(directory)
-    problem = "holds no complete dataset" if is_there else "is no folder"
-    raise errors.InputError(
-      f"data_dir: {directory} {problem} (no {dataset_info.INFO_FILE}); "
-      "prepare it with `python -m taskrobust_jax.prepare --config=CONFIG "
-      f"--data_dir={directory}`"
-    )
+  stored.check_complete(directory, info)
   dataset = Dataset(directory, info)
   seen = wordpiece.sha256(dataset.tokenizer_file())
   if seen != info.tokenizer_sha256:
@@ -246,9 +217,5 @@ def open_dataset(
       f"row_length: the config says {row_length}; the rows in {directory} "
       f"have {info.row_length}"
     )
-  if digest and digest != info.digest:
-    raise errors.InputError(
-      f"digest: the config says {digest}; the dataset in {directory} has "
-      f"{info.digest}"
-    )
+  stored.check_digest(directory, digest, info.digest)
   return dataset

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from taskrobust_jax import errors
-from taskrobust_jax.data import crops, image_records, scene_sampling, scenes
+from taskrobust_jax.data import (
+  crops,
+  image_records,
+  scene_sampling,
+  scenes,
+  stored,
+)
 
 MAX_ROWS = scene_sampling.MAX_INDEX // 2
 # The scenes of "eval" begin where those of "train" never come.
@@ -39,7 +45,7 @@ class SceneExamples:
   label_names = scenes.LABEL_NAMES
 
   def __init__(self, seed: int, split: str, count: int, size: int):
-    image_records.check_split(split)
+    stored.check_split(split)
     scene_sampling.check_key(seed, 0)
     scenes.check_size(size)
     if not 1 <= count <= MAX_ROWS:
@@ -61,7 +67,7 @@ class SceneExamples:
     Raises:
       InputError: an index that is not in 0 to len(self) - 1.
     """
-    image_records.check_indices([index], self._count, self.split)
+    stored.check_indices([index], self._count, self.split)
     first = _FIRST_INDEX[self.split]
     return scenes.make(self._seed, first + int(index), self.size)
 
@@ -82,7 +88,7 @@ class SceneRows:
       InputError: an index that is not in 0 to len(self) - 1.
     """
     examples = self._examples
-    image_records.check_indices(indices, len(self), examples.split)
+    stored.check_indices(indices, len(self), examples.split)
     return image_records.stack(
       [examples.read(index) for index in indices],
       (examples.size, examples.size),
@@ -138,7 +144,7 @@ class SceneDataset:
     }
     parts = [*("scenes", scenes.VERSION, seed, size), sorted(rows.items())]
     seen = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-    image_records.check_digest("scenes", digest, seen)
+    stored.check_digest("scenes", digest, seen)
     self.info = SceneInfo(
       height=size,
       width=size,
@@ -151,7 +157,7 @@ class SceneDataset:
 
   def split(self, name: str) -> SceneRows:
     """The rows of "train" or "eval"; raises InputError for another name."""
-    image_records.check_split(name)
+    stored.check_split(name)
     return SceneRows(self._examples[name])
 
   def verify(self) -> str:

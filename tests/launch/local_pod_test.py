@@ -56,13 +56,13 @@ def test_two_processes_survive_and_end_equal(tmp_path):
   for i in range(2):
     assert f"[{i}] process {i} of 2, 4 local devices" in lines
 
-  code, lines = run(folder, broken, 1, signal.SIGTERM, rf"\[0\] step 10/{LAST}")
+  code, lines = run(folder, broken, 1, signal.SIGTERM, r"\[0\] step 10/")
   assert code == 75, lines
   assert lines[-1] == "exit codes: 75 75"
   (stop,) = [line for line in lines if "stopped and saved at step" in line]
   stop = int(re.search(rf"step (\d+) of {LAST}", stop)[1])
 
-  code, lines = run(folder, broken, 1, signal.SIGKILL, rf"\[0\] step 250/{LAST}")
+  code, lines = run(folder, broken, 1, signal.SIGKILL, r"\[0\] step 250/")
   assert code == 1, lines
   assert f"[0] continues at step {stop} of {LAST}" in lines
   line = "error: process 1 of 2 is gone; process 0 stops too"
