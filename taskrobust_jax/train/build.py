@@ -74,6 +74,7 @@ class Experiment(NamedTuple):
     max_non_finite_in_a_row: Gradients after which training fails.
     on_error: One of `ON_ERROR`.
     log_writer: One of `event_files.WRITERS`.
+    evaluates_start: Whether the params that training begins with are judged.
   """
 
   suite: TaskSuite
@@ -100,6 +101,7 @@ class Experiment(NamedTuple):
   max_non_finite_in_a_row: int
   on_error: str
   log_writer: str
+  evaluates_start: bool = True
 
 
 def build(

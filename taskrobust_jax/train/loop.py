@@ -62,7 +62,8 @@ def train(
   collapse = CollapseWarning(experiment.task_names)
   plateau = Plateau(experiment.patience)
   if first == 0:
-    plateau.note(_evaluate(experiment, folder, 0, state))
+    if experiment.evaluates_start:
+      plateau.note(_evaluate(experiment, folder, 0, state))
   elif experiment.patience:
     for evaluation in evaluations(folder.path / "metrics.jsonl", first):
       plateau.note(evaluation)
@@ -201,12 +202,11 @@ def _evaluate(
 ) -> dict[str, float]:
   values = evaluate_state(experiment.evaluate, state)
   folder.write(step, values)
-  if values:
-    print(
-      f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
-      f"mean {values['eval/mean_task_loss']:.3f}",
-      flush=True,
-    )
+  print(
+    f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
+    f"mean {values['eval/mean_task_loss']:.3f}",
+    flush=True,
+  )
   return values
 
 

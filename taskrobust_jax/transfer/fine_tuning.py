@@ -214,10 +214,8 @@ class FineTuner:
       self._halves,
       config.evaluation.batch_size,
     )
-    num_calls = iter(range(num_steps + 1))
     # The head that training begins with knows nothing: not worth the time.
-    evaluate = lambda params: judge(params) if next(num_calls) else {}
-    return experiment._replace(evaluate=evaluate)
+    return experiment._replace(evaluate=judge, evaluates_start=False)
 
   def _flops(self, num_steps: int, num_rows: int) -> float:
     """Of training alone; a backward pass counts as two forward passes."""
