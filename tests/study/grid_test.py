@@ -78,7 +78,7 @@ def test_calls_name_what_they_read(tmp_path):
   for call in probe.calls():
     assert "--config.num_steps=150" in call
   (call,) = tuned[-1].calls()
-  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed12" in call
+  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed14" in call
 
 
 def line(method, losses, purpose, **more):

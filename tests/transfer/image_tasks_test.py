@@ -162,7 +162,7 @@ def test_labels_that_cannot_be(target, features, message):
     ("camvit", {}, "task 'camvit' is not known; there are camvid, imagenet"),
     ("imagenet_s", {}, "pictures.imagenet_s.source must be given: imagenet_s="),
     ("camvid", {"source": ""}, "pictures.camvid.source must be given: KIND="),
-    ("camvid", {"source": "camvit=x"}, "did you mean camvid=PATH"),
+    ("camvid", {"source": "camvit=x"}, "did you mean 'camvid'"),
     ("camvid", {"source": "camvid=/nowhere"}, "/nowhere"),
     ("camvid", {"target": "depth"}, "has no depth: it has the pictures rgb"),
     ("camvid", {"target": "pixels"}, "pictures.camvid.target must be in"),
