@@ -39,6 +39,7 @@ class PreTraining:
     screen: Task -> held-out loss on the rows that choices are made by.
     loss: Task -> held-out loss on the rows that judge.
     weights: Task -> mean weight over training.
+    counts: Task -> targets in the rows that judge; `None` in older lines.
   """
 
   setting: str
@@ -53,6 +54,7 @@ class PreTraining:
   screen: Mapping[str, float]
   loss: Mapping[str, float]
   weights: Mapping[str, float]
+  counts: Mapping[str, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,6 +147,7 @@ def of_run(
     screen=_rounded(seen["loss"]),
     loss=_rounded({k: found[f"eval/loss/{k}"] for k in run.task_names}),
     weights=_rounded(seen["mean_weight"]),
+    counts={k: found[f"eval/count/{k}"] for k in run.task_names},
   )
 
 

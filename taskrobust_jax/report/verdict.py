@@ -139,9 +139,9 @@ def told_apart(
 ) -> tuple[Study, tuple[str, ...]] | None:
   """Scores on the cells in which pre-training shows at all.
 
-  A cell counts if, on the rows that select, the best mean of a pre-trained
-  method lies above the 95 % interval of the untrained model: elsewhere a
-  normalised score divides noise by noise. The scores are of the other rows.
+  A cell counts if, on the rows that select, the 95 % interval of a pre-trained
+  method lies above that of the untrained model: elsewhere a normalised score
+  divides noise by noise. The scores are of the other rows.
 
   Args:
     lines: Of one setting, purpose and mode.
@@ -163,11 +163,19 @@ def told_apart(
   untrained = [s for s in screen.scores if s.method.is_random]
   if not untrained or len(untrained) == len(screen.scores):
     return None
-  trained = [s.values.mean(0) for s in screen.scores if not s.method.is_random]
-  limits = summarise(screen, untrained[0]).cells
-  counts = np.max(trained, axis=0) > [
-    e.value if math.isnan(e.high) else e.high for e in limits
+  lowest = [
+    [
+      e.value if math.isnan(e.low) else e.low
+      for e in summarise(screen, scores).cells
+    ]
+    for scores in screen.scores
+    if not scores.method.is_random
   ]
+  highest = [
+    e.value if math.isnan(e.high) else e.high
+    for e in summarise(screen, untrained[0]).cells
+  ]
+  counts = np.max(lowest, axis=0) > highest
   kept = {c for c, keep in zip(screen.cells, counts, strict=True) if keep}
   if not kept:
     return None

@@ -1,6 +1,6 @@
 """The calls of programs that a group of the study's runs is made of."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import pathlib
 
@@ -8,18 +8,17 @@ import numpy as np
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
-from taskrobust_jax.report.evidence import PreTraining, Probe
+from taskrobust_jax.report.evidence import Probe
 from taskrobust_jax.report.evidence_page import FILES
-from taskrobust_jax.report.read import read_json, read_run
+from taskrobust_jax.report.read import read_run
 from taskrobust_jax.report.results import read_fine_tuning
-from taskrobust_jax.study import grid
+from taskrobust_jax.study import found, grid
 from taskrobust_jax.study.runner import Job
 from taskrobust_jax.train import references
 
 _CONFIG, _TUNING = "configs/pos_bert_study.py", "configs/finetune_study.py"
 _PROBE_SHARE = 20  # A forecast's runs take so small a part of the steps.
 _JUDGED = "judged.json"  # In a run's folder.
-_REFERENCES = "references.json"
 _RUNS, _SCORES, _PROBES = FILES
 
 
@@ -47,22 +46,30 @@ class Maker:
     """Lists of jobs, one after the other; those of a list go side by side."""
     setting = group.setting
     runs = [(m, seed) for seed in group.seeds for m in group.methods]
-    tuned = [(m.name, seed) for m, seed in runs]
-    if grid.AVERAGING in group.methods:
-      tuned += [(evidence.UNTRAINED, seed) for seed in group.seeds]
+    tuned = {
+      run: [self._fine_tuning(group, *run, mode) for mode in group.modes]
+      for run in runs
+    }
+    for method, seed in runs:
+      if method == grid.AVERAGING:  # The untrained model has its first params.
+        tuned[method, seed] += [
+          self._fine_tuning(group, None, seed, mode) for mode in group.modes
+        ]
+    first, second = (
+      [self._run(group, *x, tuned[x]) for x in runs if _waits(x[0]) == waits]
+      for waits in (False, True)
+    )
+    stages = [
+      [self._probe(setting), self._references(setting), *first],
+      second,
+      [job for jobs in tuned.values() for job in jobs],
+    ]
     return [
-      [self._data(setting)],
-      [self._probe(setting), self._references(setting)]
-      + [self._run(group, *run) for run in runs if not _waits(run[0])],
-      [self._run(group, *run) for run in runs if _waits(run[0])],
-      [
-        self._fine_tuning(group, *model, mode)
-        for mode in group.modes
-        for model in tuned
-      ],
+      [self._data(setting, [x for jobs in stages for x in jobs])],
+      *stages,
     ]
 
-  def _data(self, setting: grid.Setting) -> Job:
+  def _data(self, setting: grid.Setting, readers: Sequence[Job]) -> Job:
     def calls():
       if "perceptron" in setting.tagger and not self._tagger.exists():
         yield (
@@ -77,14 +84,19 @@ class Maker:
         "--num_workers=1",
       )
 
-    return Job(f"data/{setting.data}", calls)
+    return Job(
+      f"data/{setting.data}",
+      calls,
+      is_kept=lambda: all(job.is_kept() for job in readers),
+    )
 
   def _references(self, setting: grid.Setting) -> Job:
     """One run a task; the adversary's curves, and the lines of the excess."""
     folder = self.out / setting.folder / "calibrate"
+    curves = self._curves(setting)
 
     def calls():
-      yield self._calibrate(setting, "single", folder, folder / _REFERENCES)
+      yield self._calibrate(setting, "single", folder, curves)
       for run in folder.glob("single_*"):
         yield self._evaluate(setting, run)
 
@@ -103,7 +115,13 @@ class Maker:
         ],
       )
 
-    return Job(f"{setting.folder}/references", calls, collect)
+    def is_kept():
+      made = (setting.name, evidence.REFERENCE)
+      return curves.exists() and made in {
+        (x.setting, x.purpose) for x in self._lines(_RUNS)
+      }
+
+    return Job(f"{setting.folder}/references", calls, collect, is_kept)
 
   def _probe(self, setting: grid.Setting) -> Job:
     """Short runs, whose cosines and excess forecast the gain."""
@@ -136,11 +154,24 @@ class Maker:
       )
       self._keep(_PROBES, [probe])
 
-    return Job(f"{setting.folder}/probe", calls, collect)
+    return Job(
+      f"{setting.folder}/probe",
+      calls,
+      collect,
+      lambda: setting.name in {x.setting for x in self._lines(_PROBES)},
+    )
 
-  def _run(self, group: grid.Group, method: grid.Method, seed: int) -> Job:
+  def _run(
+    self,
+    group: grid.Group,
+    method: grid.Method,
+    seed: int,
+    tuned: Sequence[Job],
+  ) -> Job:
+    """`tuned`: those that read its checkpoint."""
     setting = group.setting
     folder = self._folder(group, method.name, seed)
+    key = (setting.name, group.purpose, method.name, seed)
 
     def calls():
       yield (
@@ -154,22 +185,23 @@ class Maker:
       yield self._evaluate(setting, folder)
 
     def collect():
-      line = evidence.of_run(
-        read_run(folder),
-        folder / _JUDGED,
-        setting.name,
-        group.purpose,
-        method.name,
-      )
+      line = evidence.of_run(read_run(folder), folder / _JUDGED, *key[:3])
       self._keep(_RUNS, [line])
 
-    return Job(str(folder.relative_to(self.out)), calls, collect)
+    def is_kept():
+      found = {
+        (x.setting, x.purpose, x.method, x.seed) for x in self._lines(_RUNS)
+      }
+      return key in found and all(job.is_kept() for job in tuned)
+
+    return Job(str(folder.relative_to(self.out)), calls, collect, is_kept)
 
   def _fine_tuning(
-    self, group: grid.Group, name: str, seed: int, mode: str
+    self, group: grid.Group, method: grid.Method | None, seed: int, mode: str
   ) -> Job:
-    is_trained = name != evidence.UNTRAINED
-    run = self._folder(group, name if is_trained else evidence.UNIFORM, seed)
+    """Of a run, or of averaging's first params where there is no method."""
+    name = evidence.UNTRAINED if method is None else method.name
+    run = self._folder(group, method.name if method else evidence.UNIFORM, seed)
     folder = (
       self.out
       / "finetune"
@@ -181,7 +213,7 @@ class Maker:
       yield (
         "finetune",
         f"--config={_TUNING}{':frozen' if mode == 'frozen' else ''}",
-        f"--from={run if is_trained else f'random:{run}'}",
+        f"--from={run if method else f'random:{run}'}",
         f"--tasks={','.join(grid.TASKS)}",
         f"--data_dir={self.folders['glue']}",
         f"--config.tagging.train_path={self._treebank('train')}",
@@ -200,7 +232,17 @@ class Maker:
         ),
       )
 
-    return Job(str(folder.relative_to(self.out)), calls, collect)
+    def is_kept():
+      # A task that lacks examples for a size has no line of it.
+      key = (group.setting.name, group.purpose, name, seed, mode)
+      sizes = {
+        x.num_examples
+        for x in self._lines(_SCORES)
+        if (x.setting, x.purpose, x.method, x.pretrained, x.mode) == key
+      }
+      return sizes >= set(group.sizes)
+
+    return Job(str(folder.relative_to(self.out)), calls, collect, is_kept)
 
   def _config(self, setting: grid.Setting, arguments: str) -> Iterator[str]:
     """Flags of the config; those given by hand come last and so count."""
@@ -237,48 +279,26 @@ class Maker:
     )
 
   def _arguments(self, group: grid.Group, method: grid.Method) -> str:
+    setting = group.setting
+    known = found.of_lines(
+      [x for x in self._lines(_RUNS) if x.setting == setting.name],
+      group.purpose,
+    )
+    known["references"] = str(self._curves(setting))
     try:
-      return method.arguments.format(**self._found(group))
+      return method.arguments.format(**known)
     except KeyError as error:
       raise InputError(
-        f"{method.name} needs {error.args[0]} of {group.setting.name}, which "
+        f"{method.name} needs {error.args[0]} of {setting.name}, which "
         "no run has given yet"
       ) from error
 
-  def _found(self, group: grid.Group) -> dict[str, str]:
-    """What arguments of methods hold that earlier runs found."""
-    folder = self.out / group.setting.folder
-    found = {"references": str(folder / "calibrate" / _REFERENCES)}
-    lines = sorted(
-      (
-        line
-        for line in evidence.read(self.results / _RUNS, PreTraining)
-        if line.setting == group.setting.name
-      ),
-      key=lambda line: (line.purpose != group.purpose, line.seed),
-    )
-    of_method = {line.method: line for line in reversed(lines)}
-    averaged = of_method.get(evidence.UNIFORM)
-    if averaged is None:
-      return found
-    tasks = list(averaged.screen)
-    single = [of_method.get(evidence.single_method(task)) for task in tasks]
-    if None not in single:
-      over = [
-        max(averaged.screen[task] - x.screen[task], 0.0)
-        for task, x in zip(tasks, single, strict=True)
-      ]
-      found["shares_of_excess"] = _weights(over)
-    run = self._folder(group, evidence.UNIFORM, averaged.seed) / _JUDGED
-    if run.exists():
-      judged = read_json(run)
-      counts = [judged[f"eval/count/{task}"] for task in tasks]
-      found["shares_of_counts"] = _weights(counts)
-      found["adjustments"] = f"({','.join(f'{n**-0.5:.6f}' for n in counts)})"
-    ascended = of_method.get(grid.ADAPTIVE[2].name)
-    if ascended is not None:
-      found["mean_weights"] = _weights(ascended.weights.values())
-    return found
+  def _lines(self, name: str) -> list:
+    return evidence.read(self.results / name, FILES[name])
+
+  def _curves(self, setting: grid.Setting) -> pathlib.Path:
+    """The adversary's references: among the results, to go on elsewhere."""
+    return self.results / f"references_{setting.folder}.json"
 
   def _keep(self, name: str, lines: Sequence[evidence.Line]) -> None:
     evidence.merge(self.results / name, lines)
@@ -308,11 +328,3 @@ def _steps(steps: int) -> tuple[str, str]:
     f"--config.num_steps={steps}",
     f"--config.optimizer.warmup_steps={steps // 10}",
   )
-
-
-def _weights(values: Iterable[float]) -> str:
-  """Shares of a sum, as a strategy's argument; equal ones if it is 0."""
-  values = list(values)
-  total = sum(values)
-  shares = [v / total if total else 1 / len(values) for v in values]
-  return f"({','.join(f'{share:.4f}' for share in shares)})"

@@ -129,6 +129,11 @@ WINNER = ADAPTIVE[3]
 SCREENS = (
   *(Method(f"softmax_weighted {t}", softmax(t)) for t in (0.1, 1.0, 3.0)),
   *(Method(f"mirror_ascent {s}", mirror(s)) for s in (0.005, 0.1, 0.5)),
+  Method("softmax_weighted 0.1 by rows", softmax(0.1), _BY_WEIGHT),
+  *(
+    Method(f"mirror_ascent {s} by rows", mirror(s), _BY_WEIGHT)
+    for s in (0.1, 0.5)
+  ),
   *(
     Method(f"mirror_ascent {name}", mirror(0.02, signal))
     for name, signal in (

@@ -24,11 +24,14 @@ class Job(NamedTuple):
       is asked for when the one before it has ended, and may hold what that
       found.
     collect: () -> None, after the last call.
+    is_kept: () -> whether what it gives stands among the results already, from
+      another machine.
   """
 
   name: str
   calls: Callable[[], Iterable[Sequence[str]]]
   collect: Callable[[], None] = lambda: None
+  is_kept: Callable[[], bool] = lambda: False
 
 
 class Runner:
@@ -68,15 +71,17 @@ class Runner:
 
   def plan(self, jobs: Sequence[Job]) -> str:
     """A line a job, whether it has ended, and the time that others took."""
-    lines, seconds = [], []
-    names = list(dict.fromkeys(job.name for job in jobs))
-    for name in names:
-      mark = self._out / "done" / name
-      if mark.exists():
-        seconds.append(json.loads(mark.read_text())["seconds"])
-      lines.append(f"{'done' if mark.exists() else 'to do':<6} {name}")
-    left = len(names) - len(seconds)
-    lines.append(f"{len(names)} jobs, {left} to do, {self._workers} at a time")
+    lines, seconds, left = [], [], 0
+    of_name = {job.name: job for job in jobs}
+    for job in of_name.values():
+      if self._mark(job).exists():
+        seconds.append(json.loads(self._mark(job).read_text())["seconds"])
+      has_ended = self._has_ended(job)
+      left += not has_ended
+      lines.append(f"{'done' if has_ended else 'to do':<6} {job.name}")
+    lines.append(
+      f"{len(of_name)} jobs, {left} to do, {self._workers} at a time"
+    )
     if seconds and left:
       minutes = sum(seconds) / len(seconds) * left / self._workers / 60
       lines[-1] += f": about {minutes:.0f} min"
@@ -92,15 +97,15 @@ class Runner:
     Returns:
       An exit code: 0, or that of the first call that failed.
     """
-    waiting = [job for job in jobs if not self._mark(job).exists()]
+    waiting = [job for job in jobs if not self._has_ended(job)]
     with futures.ThreadPoolExecutor(self._workers) as pool:
       for ended in futures.as_completed(
         [pool.submit(self._run, job) for job in waiting]
       ):
         job, seconds = ended.result()
         if self._code == errors.DONE:
-          names = {job.name for job in (*jobs, *later)}
-          left = [n for n in names if not (self._out / "done" / n).exists()]
+          of_name = {job.name: job for job in (*jobs, *later)}
+          left = [job for job in of_name.values() if not self._has_ended(job)]
           self._tell(job, seconds, len(left))
     return self._code
 
@@ -166,6 +171,9 @@ class Runner:
       f"{job.name}: {seconds:.0f} s; {left} left, about {minutes:.0f} min",
       flush=True,
     )
+
+  def _has_ended(self, job: Job) -> bool:
+    return self._mark(job).exists() or job.is_kept()
 
   def _mark(self, job: Job) -> pathlib.Path:
     return self._out / "done" / job.name

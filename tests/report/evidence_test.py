@@ -100,6 +100,7 @@ def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
     seed=3,
   )
   judged = {"step": 10, "eval/loss/nouns": 6.5, "eval/loss/verbs": 3.5}
+  judged |= {"eval/count/nouns": 90.0, "eval/count/verbs": 30.0}
   (tmp_path / "judged.json").write_text(json.dumps(judged))
   line = evidence.of_run(
     read_run(folder), tmp_path / "judged.json", "novels", "pilot", "cvar"
@@ -109,6 +110,7 @@ def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
   assert line.screen == {"nouns": 6.0, "verbs": 3.0}
   assert line.loss == {"nouns": 6.5, "verbs": 3.5}
   assert line.weights == {"nouns": 0.6, "verbs": 0.4}
+  assert line.counts == {"nouns": 90.0, "verbs": 30.0}
   assert line.flops is None
   assert line.seconds is None
 
@@ -193,6 +195,20 @@ def test_cells_without_a_trace_of_pre_training_do_not_count():
   assert left_out == ("wnli, 64 examples",)
   only = [line for line in scores() if line.task == "wnli"]
   assert verdict.told_apart(only) is None
+
+
+def test_a_mean_above_a_constant_answer_is_not_enough():
+  # The untrained model always answers alike: its interval has no width.
+  lines = []
+  for line in scores():
+    score = 0.5
+    if line.method != evidence.UNTRAINED and line.task == "wnli":
+      score += 0.01 if line.pretrained else -0.015
+    elif line.task == "tagging":
+      score = line.score
+    lines.append(dataclasses.replace(line, score=score, select_score=score))
+  _, left_out = verdict.told_apart(lines)
+  assert left_out == ("wnli, 64 examples",)
 
 
 def test_forecast_by_hand():

@@ -1,7 +1,7 @@
 """The study's grid: every call is legal, and no two jobs share a folder."""
 
 import collections
-import json
+import dataclasses
 import pathlib
 
 import pytest
@@ -99,6 +99,39 @@ def line(method, losses, purpose, **more):
   )
 
 
+def test_what_the_results_hold_is_not_run_again(tmp_path):
+  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
+  group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
+  (data,), (probe, references, run), _, tuned = Maker(
+    tmp_path, tmp_path, folders, 3_000
+  ).stages(group)
+  jobs = (data, probe, references, run, *tuned)
+  assert [job.is_kept() for job in jobs] == [False] * 6
+  lines = tmp_path / "pretraining.jsonl"
+  evidence.merge(lines, [line("uniform", (4.0, 3.0), grid.COMPARISON)])
+  # Its checkpoint is still to be fine-tuned.
+  assert not run.is_kept()
+  for name in ("uniform", evidence.UNTRAINED):
+    evidence.merge(tmp_path / "downstream.jsonl", [score(name)])
+  assert [job.is_kept() for job in (run, *tuned)] == [True] * 3
+  evidence.merge(lines, [line("single nouns", (3.0, 9.0), evidence.REFERENCE)])
+  assert not references.is_kept()
+  (tmp_path / "references_novels.json").touch()
+  assert references.is_kept()
+  assert not data.is_kept()
+  probed = evidence.Probe("novels", 150, [], [], [], [])
+  evidence.merge(tmp_path / "forecast.jsonl", [probed])
+  assert data.is_kept()
+
+
+def score(method):
+  return evidence.Downstream(
+    **{field.name: 0 for field in dataclasses.fields(evidence.Downstream)}
+    | {"setting": "novels", "purpose": grid.COMPARISON, "method": method}
+    | {"pretrained": 10, "mode": "frozen", "task": "CoLA", "num_examples": 64}
+  )
+
+
 def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
   folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
   maker = Maker(tmp_path, tmp_path, folders, 3_000)
@@ -110,20 +143,21 @@ def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
   evidence.merge(
     tmp_path / "pretraining.jsonl",
     [
-      line("uniform", (4.0, 3.0), grid.COMPARISON),
+      line(
+        "uniform",
+        (4.0, 3.0),
+        grid.COMPARISON,
+        counts={"nouns": 100.0, "verbs": 25.0},
+      ),
       line("uniform", (9.0, 9.0), grid.SCREEN),  # Of another purpose.
       line("mirror_ascent", (4.0, 3.0), grid.SCREEN),
       line("single nouns", (3.0, 9.0), evidence.REFERENCE),
       line("single verbs", (9.0, 2.75), evidence.REFERENCE),
     ],
   )
-  folder = tmp_path / "novels/comparison/uniform/seed10"
-  folder.mkdir(parents=True)
-  judged = {"eval/count/nouns": 100.0, "eval/count/verbs": 25.0}
-  (folder / "judged.json").write_text(json.dumps(judged))
   texts = [next(iter(job.calls()))[1].partition("novels,")[2] for job in jobs]
   assert texts[0].endswith(
-    f"reference_losses={tmp_path}/novels/calibrate/references.json"
+    f"reference_losses={tmp_path}/references_novels.json"
   )
   assert texts[1].endswith("adjustments=(0.100000,0.200000)")
   assert [text.partition("weights=")[2] for text in texts[2:]] == [

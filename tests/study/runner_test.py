@@ -30,6 +30,10 @@ def test_jobs_end_once_in_the_order_of_their_calls(tmp_path, capsys):
     ]
     assert last.startswith("2 jobs, 1 to do, 1 at a time: about ")
     assert runner.run_all([job("a/b", BROKEN), job("d")]) == 0
+    # What another machine gave is not run again.
+    kept = job("e", BROKEN)._replace(is_kept=lambda: True)
+    assert runner.run_all([kept]) == 0
+    assert runner.plan([kept]).startswith("done   e\n1 jobs, 0 to do")
   assert collected == ["a/b", "c", "d"]
 
 
