@@ -8,7 +8,7 @@ Command (RUN is a folder of `pretrain` on pictures; scenes need no files):
     --seeds=0,1,2 --workdir=runs/finetune_vision/RUN
 Others are read where the config says, such as camvid, tum_depth, tiny_imagenet:
   --tasks=camvid --config.pictures.camvid.source=camvid=PATH
-Their layouts: data/image_folders.py; tfds:NAME was prepared before.
+Their layouts: data/pictures/image_folders.py; tfds:NAME was prepared before.
 The other end of every scale: --from=random:RUN. Heads on a frozen encoder:
 `:frozen`, which is linear probing for classes; k nearest neighbours, classes
 only: `:neighbours`. All of it in one command:

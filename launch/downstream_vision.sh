@@ -8,7 +8,7 @@
 #
 # OUT is runs/downstream_vision. STEPS (1500), EXAMPLES (256), DEV_ROWS (256),
 # SEEDS (0,1,2) and TASKS may be set in the environment, and so may be folders or
-# archives of more tasks, as data/image_folders.py has them: CAMVID, TUM (depth)
+# archives of more tasks, as data/pictures/image_folders.py has them: CAMVID, TUM (depth)
 # and TINY_IMAGENET.
 set -euo pipefail
 if [[ $# -gt 1 ]]; then

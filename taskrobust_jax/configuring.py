@@ -5,8 +5,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from taskrobust_jax.config_text import parse
-from taskrobust_jax.data import taggers
-from taskrobust_jax.data.part_of_speech import GROUPS, UPOS_TAGS
+from taskrobust_jax.data.tagging import taggers
+from taskrobust_jax.data.tagging.part_of_speech import GROUPS, UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import SIZES
 from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
@@ -28,9 +28,9 @@ def pos_bert(
     `:ordinary` makes it one task of ordinary masked language modelling over
       15 % of the pieces, the baseline.
     `:split=NAME` splits the text otherwise: `denoisers`; `difficulty`, on data
-      that `tag_by_loss` wrote; or a tagger of `data/taggers.py` that tells no
-      grammar, such as `word_frequency:4` (prepare the data with the same
-      argument).
+      that `tag_by_loss` wrote; or a tagger of `data/tagging/taggers.py` that
+      tells no grammar, such as `word_frequency:4` (prepare the data with the
+      same argument).
 
   Args:
     text: What stands after the colon of `--config`.
@@ -137,12 +137,12 @@ def masked_autoencoder(
   return _config(
     minimax_section,
     data={
-      "sources": ("scenes",),  # See data/image_sources.py.
+      "sources": ("scenes",),  # See data/pictures/image_sources.py.
       "image_size": 224,
       "train_rows": 100_000,  # Of scenes.
       "eval_rows": 1_000,
       "if_bad": "fail",  # Or skip: pictures that do not decode.
-      # Of sources multimodal_folder=PATH; see data/image_folders.py.
+      # Of sources multimodal_folder=PATH; see data/pictures/image_folders.py.
       "multimodal_folder": {
         "modalities": ("rgb", "depth", "semseg"),
         "depth_scale": 65_536.0,

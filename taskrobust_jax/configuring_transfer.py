@@ -47,8 +47,8 @@ def picture_fine_tuning(text: str) -> ConfigDict:
     augmentation={"flip": 0.5, "mixup": 0.8, "cutmix": 1.0},
     # Of segmentation and depth, see transfer/image_heads.py.
     head={"channels": 384, "cells": 4, "num_blocks": 4},
-    # name -> {source: KIND=PATH, as in data/image_sources.py; target: classes,
-    # segmentation or depth}. More may be added.
+    # name -> {source: KIND=PATH, as in data/pictures/image_sources.py; target:
+    # classes, segmentation or depth}. More may be added.
     pictures={
       name: {"source": source, "target": target}
       for name, (source, target) in {

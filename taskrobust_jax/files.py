@@ -1,6 +1,7 @@
 """JSON files that may hold anything at all, and files that are there whole."""
 
 from collections.abc import Mapping
+import contextlib
 import json
 import os
 from typing import Any
@@ -51,7 +52,21 @@ def write_whole(file: str | os.PathLike[str], text: str) -> None:
   temporary = f"{os.fspath(file)}.tmp"
   with open(temporary, "w", encoding="utf-8") as stream:
     stream.write(text)
-    stream.flush()
-    # Else a crash of the machine may leave the new name with nothing in it.
+  replace(temporary, os.fspath(file))
+
+
+def replace(temporary: str, file: str) -> None:
+  """Renames a file once all of it is on disk, and its name with it.
+
+  Else a crash of the machine may leave the new name with nothing in it.
+  """
+  with open(temporary, "rb") as stream:
     os.fsync(stream.fileno())
   os.replace(temporary, file)
+  folder = os.open(os.path.dirname(file) or ".", os.O_RDONLY)
+  try:
+    # Not every file system has it (a mounted bucket).
+    with contextlib.suppress(OSError):
+      os.fsync(folder)
+  finally:
+    os.close(folder)

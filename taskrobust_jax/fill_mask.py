@@ -18,8 +18,9 @@ import jax
 import numpy as np
 
 from taskrobust_jax import program
-from taskrobust_jax.data import part_of_speech, perceptron, text, vocabulary
-from taskrobust_jax.data.tagging import Tagger
+from taskrobust_jax.data.tagging import part_of_speech, perceptron
+from taskrobust_jax.data.tagging.tagger import Tagger
+from taskrobust_jax.data.text import sources, vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.loaded import Loaded, load
 
@@ -96,7 +97,7 @@ def fill(
     loaded: A model of text.
     masked: The text, with at least one [MASK].
     groups: Task -> universal tags.
-    tagger: Gives universal tags, see `data/tagging.py`.
+    tagger: Gives universal tags, see `data/tagging/tagger.py`.
     num_tried: How many of the likeliest pieces that are whole words.
 
   Returns:
@@ -170,7 +171,7 @@ def _filled(masked: str, words: Sequence[str]) -> str:
 
 def _tag_at(tagger: Tagger, whole: str, start: int) -> str:
   """The tag of the word that covers a character."""
-  spans, tags = tagger.tag(text.Document(whole, "the text"))
+  spans, tags = tagger.tag(sources.Document(whole, "the text"))
   place = np.searchsorted(spans[:, 0], start, side="right") - 1
   return tagger.tag_names[tags[place]]
 

@@ -4,12 +4,12 @@
   python -m taskrobust_jax.prepare --verify --data_dir=DIR
   python -m taskrobust_jax.prepare --train_tagger=CONLLU --tagger_path=OUT.json
 
-`config.data` says what is made (legal ranges: `data/preparation.py`, for
-pictures `data/image_sources.py`); its `digest` is what training checks. A run
-that was stopped goes on when the same command is given again; `--dry_run`
-checks it and writes nothing. The second form reads a dataset again and names
-the first damaged shard. The third trains the tagger "perceptron" offline from
-gold tags, with --eval_tagger=CONLLU to see how good it is.
+`config.data` says what is made (legal ranges: `data/text/preparation.py`, for
+pictures `data/pictures/image_sources.py`); its `digest` is what training
+checks. A run that was stopped goes on when the same command is given again;
+`--dry_run` checks it and writes nothing. The second form reads a dataset again
+and names the first damaged shard. The third trains the tagger "perceptron"
+offline from gold tags, with --eval_tagger=CONLLU to see how good it is.
 """
 
 import functools
@@ -19,14 +19,13 @@ from absl import flags
 from ml_collections import config_flags
 
 from taskrobust_jax import errors, lock, program
-from taskrobust_jax.data import (
+from taskrobust_jax.data.pictures import (
   image_info,
   image_preparation,
   image_records,
   image_sources,
-  preparation,
-  runners,
 )
+from taskrobust_jax.data.text import preparation, runners
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
 _DATA_DIR = program.define_folder("data_dir", "The folder to write.")
@@ -55,7 +54,7 @@ _TAGGER_PATH = flags.DEFINE_string(
 def main() -> None:
   """Reads the flags and calls what they ask for."""
   if _TRAIN_TAGGER.value is not None:
-    from taskrobust_jax.data import perceptron_training
+    from taskrobust_jax.data.tagging import perceptron_training
 
     _need("tagger_path", _TAGGER_PATH.value)
     perceptron_training.train(

@@ -12,8 +12,12 @@ import pytest
 from configs import mae_base_imagenet, pos_bert_smoke
 from taskrobust_jax import configuring, minimax
 from taskrobust_jax.config_text import parse
-from taskrobust_jax.data import image_rows, scenes
-from taskrobust_jax.data.part_of_speech import GROUPS, TAG_NAMES, UPOS_TAGS
+from taskrobust_jax.data.pictures import image_rows, scenes
+from taskrobust_jax.data.tagging.part_of_speech import (
+  GROUPS,
+  TAG_NAMES,
+  UPOS_TAGS,
+)
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.sections import make_weighting, optimizer
 from taskrobust_jax.train.suites import make_suite

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax import fill_mask
-from taskrobust_jax.data import part_of_speech
+from taskrobust_jax.data.tagging import part_of_speech
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.loaded import load
 from tests import programs

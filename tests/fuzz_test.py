@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from taskrobust_jax import lock
-from taskrobust_jax.data import conllu, dataset_info, tfds_files
+from taskrobust_jax.data.text import conllu, dataset_info, tfds_files
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import read_run
 from taskrobust_jax.storage import rows, saved

@@ -18,7 +18,7 @@ ROOT = programs.ROOT
 # A part of a command: what runs it.
 ELSEWHERE = {
   "launch/test.sh": ".ci/run",
-  "tfds:wikipedia": "tests/data/tfds_text_test.py",
+  "tfds:wikipedia": "tests/data/text/tfds_text_test.py",
   "--data_dir=runs/wikipedia/data": "tests/prepare_test.py",
   "launch/downstream.sh": "tests/finetune_test.py",
   "launch/study.sh": "tests/launch/study_test.py",

@@ -107,6 +107,25 @@ def test_imports_go_one_way(part, legal):
 
 
 @pytest.mark.parametrize(
+  ("part", "strangers"),
+  [
+    ("pictures", {"text", "tagging", "downstream"}),
+    ("text", {"pictures", "downstream"}),
+    ("tagging", {"pictures", "downstream"}),
+    ("downstream", {"pictures", "tagging"}),
+  ],
+)
+def test_text_and_pictures_do_not_know_each_other(part, strangers):
+  data = f"{PACKAGE}.data"
+
+  def is_wrong(name):
+    return any(is_within(name, f"{data}.{other}") for other in strangers)
+
+  assert TREES.keys() & {f"{data}.{other}" for other in strangers}
+  assert offences(f"{data}.{part}", is_wrong) == []
+
+
+@pytest.mark.parametrize(
   ("part", "forbidden"),
   [
     ("report", {"jax", "jaxlib", "flax", "optax", "orbax"}),

@@ -2,7 +2,7 @@
 
 import jax
 
-from taskrobust_jax.data import vocabulary
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.storage import weights
 from taskrobust_jax.train import loaded
 

@@ -112,7 +112,8 @@ def demand(length: int) -> dict[str, float]:
 
 def read_rate(length: int, num_batches: int) -> dict[str, Any]:
   """Rows a second of CPU time, from rows on disk to a batch on the host."""
-  from taskrobust_jax.data import order, records
+  from taskrobust_jax.data import order
+  from taskrobust_jax.data.text import records
 
   with tempfile.TemporaryDirectory() as folder:
     # Some 5 MB a shard, whatever the length.
@@ -140,7 +141,8 @@ def read_rate(length: int, num_batches: int) -> dict[str, Any]:
 
 def write_rows(folder: str, length: int, num_rows: int) -> int:
   """Writes a dataset of made rows; returns the bytes of its training shards."""
-  from taskrobust_jax.data import part_of_speech, shards, vocabulary, wordpiece
+  from taskrobust_jax.data.tagging import part_of_speech
+  from taskrobust_jax.data.text import shards, vocabulary, wordpiece
 
   rng = np.random.default_rng(0)
   tokenizer = wordpiece.train(lambda: ["some words of text"], 64)

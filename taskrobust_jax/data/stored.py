@@ -5,7 +5,9 @@ import os
 from typing import Any, Protocol
 
 from taskrobust_jax import errors
-from taskrobust_jax.data.dataset_info import INFO_FILE, SPLITS
+
+SPLITS = ("train", "eval")
+INFO_FILE = "dataset.json"
 
 
 class _Info(Protocol):

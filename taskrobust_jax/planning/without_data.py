@@ -7,9 +7,11 @@ from typing import Any
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax.data import packing, scene_dataset, taggers, vocabulary
-from taskrobust_jax.data.part_of_speech import TAG_NAMES
-from taskrobust_jax.data.tagging import Numbered
+from taskrobust_jax.data.pictures import scene_dataset
+from taskrobust_jax.data.tagging import taggers
+from taskrobust_jax.data.tagging.part_of_speech import TAG_NAMES
+from taskrobust_jax.data.tagging.tagger import Numbered
+from taskrobust_jax.data.text import packing, vocabulary
 
 # A million rows: what a schedule or an order asks for.
 _NUM_ROWS = 2**20

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from taskrobust_jax import files
-from taskrobust_jax.data import vocabulary
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.heads import MaskedLanguageHead

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 
 from taskrobust_jax.data.order import Order
-from taskrobust_jax.data.records import Dataset
+from taskrobust_jax.data.text.records import Dataset
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.storage.event_files import check_writer
 from taskrobust_jax.tasks.suite import TaskSuite

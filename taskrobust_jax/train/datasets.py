@@ -7,13 +7,13 @@ from typing import Any
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax.data import (
+from taskrobust_jax.data.pictures import (
   crops,
   image_records,
   image_sources,
-  records,
   scene_dataset,
 )
+from taskrobust_jax.data.text import records
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.train.suites import check_kind

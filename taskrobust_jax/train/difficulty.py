@@ -13,7 +13,8 @@ import numpy as np
 import optax
 
 from taskrobust_jax import lock
-from taskrobust_jax.data import dataset_info, records, shards, tagging
+from taskrobust_jax.data.tagging import tagger
+from taskrobust_jax.data.text import dataset_info, records, shards
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.masked_language import MaskedLanguage
 from taskrobust_jax.train.batches import load
@@ -102,9 +103,9 @@ def tag_by_loss(
   suite = run.experiment.suite
   if not isinstance(suite, MaskedLanguage):
     raise InputError("only a run of masked-language tasks knows words' losses")
-  if not 2 <= num_tags <= tagging.MOST_TAGS:
+  if not 2 <= num_tags <= tagger.MOST_TAGS:
     raise InputError(
-      f"num_tags must be in [2, {tagging.MOST_TAGS}], got {num_tags}"
+      f"num_tags must be in [2, {tagger.MOST_TAGS}], got {num_tags}"
     )
   out_dir = os.path.abspath(out_dir)
   if dataset_info.read(out_dir):
@@ -175,7 +176,7 @@ def _write(run, out_dir, num_tags, losses_of_rows) -> None:
   info = run.dataset.info
   edges = _quantiles(run, num_tags, losses_of_rows)
   tag_names = (
-    tagging.NO_TAG,
+    tagger.NO_TAG,
     *(f"difficulty_{i}" for i in range(1, num_tags + 1)),
   )
 

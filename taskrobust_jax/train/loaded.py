@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from taskrobust_jax import minimax
-from taskrobust_jax.data import vocabulary
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional

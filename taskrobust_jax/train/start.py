@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from taskrobust_jax.data import vocabulary
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.storage.described import described_arrays
 from taskrobust_jax.storage.digest import digests

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from taskrobust_jax.data import crops
-from taskrobust_jax.data.image_examples import Source
+from taskrobust_jax.data.pictures import crops
+from taskrobust_jax.data.pictures.image_examples import Source
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.transfer.objectives import IGNORED
 

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from taskrobust_jax.data import image_sources
+from taskrobust_jax.data.pictures import image_sources
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.checks import check_count
 from taskrobust_jax.transfer import image_heads, image_rows
@@ -33,7 +33,7 @@ def check_name(name: str, config: ConfigDict) -> None:
   if not section.source or section.source.endswith("="):
     raise InputError(
       f"--config.pictures.{name}.source must be given: "
-      f"{section.source or 'KIND='}PATH; see data/image_sources.py"
+      f"{section.source or 'KIND='}PATH; see data/pictures/image_sources.py"
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from taskrobust_jax.data import vocabulary
-from taskrobust_jax.data.labelled import Labelled
-from taskrobust_jax.data.tagged import Tagged
+from taskrobust_jax.data.downstream.labelled import Labelled
+from taskrobust_jax.data.downstream.tagged import Tagged
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.transfer.objectives import IGNORED
 from taskrobust_jax.transfer.task import ArrayRows
 

@@ -6,7 +6,8 @@ from typing import Any
 from ml_collections import ConfigDict
 import numpy as np
 
-from taskrobust_jax.data import agreement, conllu, glue, labelled, tagged
+from taskrobust_jax.data.downstream import agreement, glue, labelled, tagged
+from taskrobust_jax.data.text import conllu
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.transfer import heads, text_rows
 from taskrobust_jax.transfer.objectives import (

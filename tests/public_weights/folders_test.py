@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from taskrobust_jax.data import vocabulary
+from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.patches import sine_cosine_positions
 from taskrobust_jax.public_weights import folders, mae_names

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from taskrobust_jax.data import records
+from taskrobust_jax.data.text import records
 from taskrobust_jax.train import difficulty
 from tests import programs
 from tests.tasks.budgets_test import APPLY, PARAMS

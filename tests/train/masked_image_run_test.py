@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from configs import multimae_smoke
-from taskrobust_jax.data import image_preparation, image_sources
+from taskrobust_jax.data.pictures import image_preparation, image_sources
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import build, datasets, loop
 from taskrobust_jax.train.folder import RunFolder
 from tests import programs
-from tests.data import picture_files
+from tests.data.pictures import picture_files
 from tests.train.toy import assert_same_bits
 
 SMALL = {

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from configs import pos_bert_smoke
-from taskrobust_jax.data.part_of_speech import TAG_NAMES
+from taskrobust_jax.data.tagging.part_of_speech import TAG_NAMES
 from taskrobust_jax.tasks.suite import TaskSums
 from taskrobust_jax.train import build
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from configs import finetune_vision
-from tests.data import picture_files
+from tests.data.pictures import picture_files
 
 SIZE = 16
 COLOURS = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)

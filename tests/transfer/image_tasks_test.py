@@ -19,7 +19,8 @@ from taskrobust_jax.transfer import (
   neighbours,
 )
 from tests import tiny_mae
-from tests.data import picture_files, real
+from tests.data import real
+from tests.data.pictures import picture_files
 from tests.transfer import image_cases
 
 SIZE = image_cases.SIZE

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from taskrobust_jax.data.labelled import Labelled
-from taskrobust_jax.data.tagged import Tagged
+from taskrobust_jax.data.downstream.labelled import Labelled
+from taskrobust_jax.data.downstream.tagged import Tagged
 from taskrobust_jax.train import loaded
 from taskrobust_jax.transfer import text_rows
 

@@ -1,0 +1,1 @@
+"""Labelled texts of downstream tasks, from files."""

@@ -1,0 +1,1 @@
+"""Tags of words: what splits a text into tasks."""

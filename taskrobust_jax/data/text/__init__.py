@@ -1,0 +1,1 @@
+"""Text: from documents to rows of word pieces on disk, and back."""
