@@ -76,9 +76,10 @@ def test_minimax_can_be_lifted_into_any_loop():
     ("minimax", set()),
     ("models", {"errors"}),
     ("files", set()),
+    ("flops", set()),
     ("lock", {"errors"}),
     ("data", {"errors", "files", "lock"}),
-    ("report", {"errors", "files", "program"}),
+    ("report", {"errors", "files", "flops", "program"}),
     ("storage", {"errors", "files"}),
     ("tasks", {"models", "data", "minimax", "errors"}),
     ("planning", {"train", "tasks", "models", "data", "minimax", "errors"}),
@@ -94,7 +95,7 @@ def test_minimax_can_be_lifted_into_any_loop():
     (
       "transfer",
       {"train", "storage", "tasks", "models", "data"}
-      | {"errors", "files", "lock"},
+      | {"errors", "files", "flops", "lock"},
     ),
   ],
 )

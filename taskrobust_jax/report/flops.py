@@ -7,7 +7,10 @@ numbers) are small beside them.
 """
 
 from collections.abc import Mapping
+import types
 from typing import Any
+
+from taskrobust_jax.flops import of_layers
 
 
 def of_example(config: Mapping[str, Any]) -> float:
@@ -54,6 +57,6 @@ def _image(data, tasks, model) -> float:
 
 
 def _layers(length, model) -> float:
-  width = model["width"]
-  dense = 8 * width**2 + 4 * width * model["mlp_width"]  # Of a position.
-  return model["num_layers"] * (length * dense + 4 * length**2 * width)
+  names = ("num_layers", "width", "mlp_width")
+  sizes = types.SimpleNamespace(**{name: model[name] for name in names})
+  return of_layers(sizes, length)

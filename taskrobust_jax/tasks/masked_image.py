@@ -50,7 +50,6 @@ class MaskedImage:
   concentration: float = 1.0
 
   # Every row serves all tasks that it has the modality of.
-  batch_multiple = 1
   takes_parts = True
 
   def __post_init__(self):

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 class TaskSuite(Protocol):
   """What training asks of the tasks; any object with these two will do.
 
-  A suite may also have `batch_multiple`, what B must be a multiple of; K if it
-  has none, as where rows serve tasks in turn. And `check_batch_size(B)`, which
-  raises InputError.
+  A suite may also have `batch_multiple`, what B must be a multiple of, such as
+  K where rows serve tasks in turn; 1 if it has none. And `check_batch_size(B)`,
+  which raises InputError.
 
   A suite may also have `per_task_sums(params, batch, rng) -> TaskSums`, which
   evaluation then uses instead: there every row may serve all tasks, and

@@ -62,7 +62,7 @@ def make_accumulated_vjp(
       "compute.accumulation must be 1 for a strategy that needs "
       f"gradient_norms, got {num_parts}"
     )
-  unit = getattr(suite, "batch_multiple", len(suite.task_names))
+  unit = getattr(suite, "batch_multiple", 1)
   # Row i serves task i mod K in every part, and no row moves between devices.
   split = lambda x: rearrange(
     x, "(b m k) ... -> m (b k) ...", m=num_parts, k=unit

@@ -165,7 +165,7 @@ def build(
       'checkpoint.on_error must be "stop" with several processes: they could '
       "not agree on which of them has saved"
     )
-  batch_multiple = getattr(suite, "batch_multiple", num_tasks)
+  batch_multiple = getattr(suite, "batch_multiple", 1)
   num_parts = config.compute.accumulation
   sharding.check_batch_size(
     "batch_size", config.batch_size, batch_multiple, mesh, num_parts

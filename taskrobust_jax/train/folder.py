@@ -133,19 +133,34 @@ class RunFolder:
     with self.lasting():
       self.events.write(step, values)
 
-  def cut_rows(
-    self, step: int, fingerprint: dict[str, Any], is_lenient: bool
-  ) -> None:
-    """Brings the files of rows to what they were when a step was saved.
+  def restore(
+    self, shapes: TrainState, sharding: Any, step: int | None = None
+  ) -> tuple[TrainState, dict[str, Any]] | None:
+    """The saved state to go on from; the rows of files after it are cut.
 
     Args:
-      step: It.
-      fingerprint: Of metrics.jsonl, then.
-      is_lenient: Whether rows that are lost are done without.
+      shapes: The state's, as `jax.ShapeDtypeStruct`.
+      sharding: The state's.
+      step: Of the checkpoint, the newest whole one if `None`.
+
+    Returns:
+      (the state, what `save` kept beside it), or `None` if there is none.
 
     Raises:
-      InputError: If metrics.jsonl does not begin with the rows it had then.
+      InputError: If metrics.jsonl does not begin with the rows it had then, or
+        the checkpoint is of another run or damaged.
     """
+    state = self.checkpoints.restore(shapes, sharding, step)
+    if state is None:
+      self.metrics.cut_after(-1)
+      self.timing.cut_after(-1)
+      return None
+    saved = self.checkpoints.manifest(int(state.step))
+    self._cut_rows(int(state.step), saved["rows"], is_lenient=step is not None)
+    return state, saved
+
+  def _cut_rows(self, step, fingerprint, is_lenient):
+    """Brings the files of rows to what they were when a step was saved."""
     if not self.metrics.cut_to(fingerprint):
       problem = (
         f"{self.path / 'metrics.jsonl'} is damaged: it does not begin with the "

@@ -153,18 +153,17 @@ def _restore_or_init(
   experiment: Experiment, folder: RunFolder, restore_step: int | None
 ) -> tuple[TrainState, OrderDigest]:
   """A saved state, or a new one; rows past it are cut."""
-  state = folder.checkpoints.restore(
+  data_digest = experiment.identity["data_digest"]
+  found = folder.restore(
     experiment.state_shapes, experiment.state_sharding, restore_step
   )
-  data_digest = experiment.identity["data_digest"]
-  if state is not None:
-    step = int(state.step)
-    saved = folder.checkpoints.manifest(step)
-    folder.cut_rows(step, saved["rows"], is_lenient=restore_step is not None)
-    print(f"continues at step {step} of {experiment.num_steps}", flush=True)
+  if found is not None:
+    state, saved = found
+    print(
+      f"continues at step {int(state.step)} of {experiment.num_steps}",
+      flush=True,
+    )
     return state, OrderDigest(data_digest, saved["order_digest"])
-  folder.metrics.cut_after(-1)
-  folder.timing.cut_after(-1)
   state = experiment.init_state()
   print(
     parameter_overview.get_parameter_overview(

@@ -10,12 +10,12 @@ import math
 import jax.numpy as jnp
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.flops import of_layers
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.models.multimae import MultiMae
 from taskrobust_jax.tasks import modalities
 from taskrobust_jax.train.loaded import Loaded
 from taskrobust_jax.train.suites import mae_options
-from taskrobust_jax.transfer.flops import of_transformer
 from taskrobust_jax.transfer.task import Encoder
 
 _RGB = "rgb"
@@ -92,7 +92,7 @@ def make_encoder(
   def flops(rows):
     del rows
     embedding = 2 * num_patches * rgb[_RGB] * options.encoder.width
-    return embedding + of_transformer(options.encoder, 1 + num_patches)
+    return embedding + of_layers(options.encoder, 1 + num_patches)
 
   params = {
     **{k: v for k, v in params.items() if k not in ("decoders", "heads")},

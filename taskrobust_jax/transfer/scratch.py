@@ -26,7 +26,6 @@ class ScratchFolder:
     self.metrics = Rows(path / "metrics.jsonl")
     self.timing = NoRows(path / "timing.jsonl")
     self.events = NoEvents()
-    self.checkpoints = self
     self.rows: list[tuple[int, dict[str, float]]] = []
 
   def __enter__(self) -> "ScratchFolder":
@@ -36,7 +35,8 @@ class ScratchFolder:
     self.metrics.close()
 
   def restore(self, *arguments: Any) -> None:
-    """There is nothing to continue."""
+    """There is nothing to continue: rows of before are cut."""
+    self.metrics.cut_after(-1)
 
   def begin_events(self, first_step: int, num_steps: int) -> None:
     """There are no events."""

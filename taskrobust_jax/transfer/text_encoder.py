@@ -3,11 +3,11 @@
 import jax.numpy as jnp
 
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.flops import of_layers
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
 from taskrobust_jax.train.loaded import Loaded
 from taskrobust_jax.train.suites import bert_options
-from taskrobust_jax.transfer.flops import of_transformer
 from taskrobust_jax.transfer.task import Encoder
 
 
@@ -54,7 +54,7 @@ def make_encoder(loaded: Loaded, *, dropout_rate: float, dtype: str) -> Encoder:
     )
 
   def flops(rows):
-    return of_transformer(options.transformer, rows["tokens"].shape[1])
+    return of_layers(options.transformer, rows["tokens"].shape[1])
 
   params = {k: v for k, v in loaded.params.items() if k != "head"}
   return Encoder(params, encode, options.transformer.width, flops)

@@ -100,6 +100,7 @@ class Squares:
   """
 
   task_names = ("first", "second", "rare")
+  batch_multiple = 3
 
   def per_task_losses(self, params, batch, rng):
     errors, is_target = self._errors(params, batch, rng)
