@@ -1,4 +1,4 @@
-"""The README's commands, word for word, in a checkout.
+"""The commands of README.md and of launch/README.md, word for word.
 
 Flags that make a run small are added at the end. What needs another machine, or
 is run by a test of its own, is listed with that test.
@@ -68,8 +68,13 @@ SMALLER = {
 
 def commands():
   """Those in blocks without a language that begin with one."""
-  text = (ROOT / "README.md").read_text()
-  blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
+  blocks = [
+    block
+    for file in ("README.md", "launch/README.md")
+    for block in re.findall(
+      r"^```(\w*)\n(.*?)^```$", (ROOT / file).read_text(), re.M | re.S
+    )
+  ]
   starts = ("bash ", ".venv/bin/python ", "cp ", "TREEBANK=")
   return [
     command

@@ -1,7 +1,9 @@
-"""What the README promises names tests that exist."""
+"""The README: its promises name tests, its links and sections are there."""
 
 import pathlib
 import re
+
+import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -21,6 +23,19 @@ def test_every_promise_names_tests_that_are_there():
     for name in named:
       assert (ROOT / name).is_file(), name
       assert "def " in (ROOT / name).read_text()
+
+
+@pytest.mark.parametrize(
+  "file", ["README.md", "launch/README.md", "notebooks/results/README.md"]
+)
+def test_links_and_sections_are_there(file):
+  text = (ROOT / file).read_text()
+  links = re.findall(r"\]\(([^)]+)\)", text)
+  assert links or file != "README.md"
+  titles = re.findall(r"^#+ (.+)$", text, re.M)
+  sections = {f"#{title.lower().replace(' ', '-')}" for title in titles}
+  for link in links:
+    assert link in sections or (ROOT / file).parent.joinpath(link).is_file()
 
 
 def test_the_torture_has_a_script():
