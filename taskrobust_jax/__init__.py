@@ -13,6 +13,24 @@ Shape letters used in every docstring:
   M  predictions a row (masked positions)
 """
 
+import os
+import signal
+import sys
+
+
+def _interrupted(number, frame):
+  """Ends a program while it imports: what it imports may swallow Ctrl-C."""
+  del number, frame
+  os.write(2, b"interrupted\n")
+  os._exit(130)
+
+
+# Only as `python -m taskrobust_jax.x`, whose name is not known yet. When all is
+# imported `program.run` takes over.
+_IS_PROGRAM = sys.argv[:1] == ["-m"]
+if _IS_PROGRAM and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+  signal.signal(signal.SIGINT, _interrupted)
+
 
 def load(place):
   """Opens a pre-trained model: see `taskrobust_jax.train.loaded.load`.

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 import os
 import platform
+import signal
 import sys
 import traceback
 
 from absl import app, flags, logging
 
+import taskrobust_jax
 from taskrobust_jax import errors
 
 # The flags defined here are those of the program that asks for them.
@@ -45,6 +47,8 @@ def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
   """
 
   def call(argv: Sequence[str]) -> int:
+    if signal.getsignal(signal.SIGINT) == taskrobust_jax._interrupted:
+      signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
       return main(argv[1:]) or errors.DONE
     except (Exception, KeyboardInterrupt) as error:

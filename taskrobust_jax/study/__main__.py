@@ -119,7 +119,10 @@ def _finalists(results: pathlib.Path) -> list[str]:
     rows="screen",
   )
   names = []
-  for methods, count in ((grid.ADAPTIVE, 2), (grid.FIXED, 1)):
+  for methods, count in (
+    (grid.ADAPTIVE + grid.SCREENS, 2),
+    (grid.FIXED, 1),
+  ):
     known = [m.name for m in methods]
     chosen = [x for x in found if x.method in known]
     chosen.sort(key=lambda x: x.worst.mean())

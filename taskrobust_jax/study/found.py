@@ -40,7 +40,7 @@ def of_lines(
     counts = [counted[task] for task in tasks]
     texts["shares_of_counts"] = _weights(counts)
     texts["adjustments"] = f"({','.join(f'{n**-0.5:.6f}' for n in counts)})"
-  ascended = of_method.get(grid.ADAPTIVE[2].name)
+  ascended = of_method.get(grid.WINNER.name)
   if ascended is not None:
     texts["mean_weights"] = _weights(ascended.weights.values())
   return texts

@@ -15,7 +15,7 @@ from taskrobust_jax.study.calls import Maker
 GROUPS = (
   grid.small()
   + grid.stage_a()
-  + grid.stage_b([m.name for m in (*grid.ADAPTIVE, *grid.FIXED)])
+  + grid.stage_b([m.name for m in (*grid.ADAPTIVE, *grid.SCREENS, *grid.FIXED)])
 )
 FOUND = {
   "references": "references.json",
@@ -78,7 +78,7 @@ def test_calls_name_what_they_read(tmp_path):
   for call in probe.calls():
     assert "--config.num_steps=150" in call
   (call,) = tuned[-1].calls()
-  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed14" in call
+  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed24" in call
 
 
 def line(method, losses, purpose, **more):
@@ -150,7 +150,7 @@ def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
         counts={"nouns": 100.0, "verbs": 25.0},
       ),
       line("uniform", (9.0, 9.0), grid.SCREEN),  # Of another purpose.
-      line("mirror_ascent", (4.0, 3.0), grid.SCREEN),
+      line("mirror_ascent 0.5", (4.0, 3.0), grid.SCREEN),
       line("single nouns", (3.0, 9.0), evidence.REFERENCE),
       line("single verbs", (9.0, 2.75), evidence.REFERENCE),
     ],
