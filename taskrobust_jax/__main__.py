@@ -27,7 +27,9 @@ def main() -> None:
   for name in PROGRAMS:
     print(f"  {name:<12} {_first_line(name)}")
   print(
-    "\nand python -m taskrobust_jax.benchmarks.NAME for what the README tells"
+    "\nand python -m taskrobust_jax.benchmarks.NAME (notebooks/results tells "
+    "which).\nA run is --workdir where a program works in it or reads one, a "
+    "word where it reads\nany number, --from where params are taken from it."
   )
 
 

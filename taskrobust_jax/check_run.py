@@ -1,9 +1,9 @@
-"""Checks a run's folder: `python -m taskrobust_jax.check_run WORKDIR`.
+"""Checks folders of runs: `python -m taskrobust_jax.check_run RUN ...`.
 
-Prints who works in it, how far its rows go, and for each checkpoint whether it
-is whole, its held-out losses and task weights. Every array is read and its
+Prints who works in each, how far its rows go, and for each checkpoint whether
+it is whole, its held-out losses and task weights. Every array is read and its
 digest compared; the model is not needed and nothing is changed. Exit codes: 0
-all is whole, 2 something is damaged, or the folder holds no run.
+all is whole, 2 something is damaged, or a folder holds no run.
 """
 
 import pathlib
@@ -22,11 +22,16 @@ _WEIGHTS = re.compile(r"\.opt_state.*\.task_weights")
 
 
 def main(folders: list[str]) -> int:
+  """Prints the health of runs; returns the exit code."""
+  if not folders:
+    raise InputError("give a run's folder, or several")
+  for folder in folders:
+    program.check_is_local(folder)
+  return max([_print_run(pathlib.Path(folder)) for folder in folders])
+
+
+def _print_run(path: pathlib.Path) -> int:
   """Prints the health of a run; returns the exit code."""
-  if len(folders) != 1:
-    raise InputError(f"give one run folder, got {len(folders)}")
-  program.check_is_local(folders[0])
-  path = pathlib.Path(folders[0])
   manifest = read_manifest(path)
   print(f"run   {path}")
   print(f"lock  {lock.owner_of(path) or 'free'}")
@@ -44,7 +49,7 @@ def main(folders: list[str]) -> int:
   steps = saved.steps_in(folder)
   for step in steps:
     try:
-      print(f"step  {step}: whole{_check(path, manifest, step, run)}")
+      print(f"step  {step}: whole{_check_step(path, manifest, step, run)}")
     except InputError as error:
       problems.append(str(error))
       print(f"step  {step}: DAMAGED: {program.one_line(error)}")
@@ -65,7 +70,7 @@ def main(folders: list[str]) -> int:
   return errors.DONE
 
 
-def _check(
+def _check_step(
   path: pathlib.Path, manifest: dict[str, Any], step: int, run: Run | None
 ) -> str:
   """Reads a step; returns what there is to say of it."""

@@ -113,7 +113,7 @@ def test_who_works_there_and_what_lies_about(run, tmp_path, capsys):
 def test_no_run_is_refused(tmp_path):
   with pytest.raises(InputError, match="is no run: it has no manifest.json"):
     check_run.main([str(tmp_path)])
-  with pytest.raises(InputError, match="give one run folder, got 0"):
+  with pytest.raises(InputError, match="give a run's folder, or several"):
     check_run.main([])
 
 
@@ -123,6 +123,7 @@ def test_the_program(run, tmp_path):
   code, out, err = programs.run("check_run", str(path))
   assert (code, err) == (0, "")
   (path / "metrics.jsonl").write_text("")
-  code, out, err = programs.run("check_run", str(path))
+  code, out, err = programs.run("check_run", str(path), str(run))
   assert code == 2
   assert "DAMAGED" in out
+  assert "all is whole" in out  # The second one.

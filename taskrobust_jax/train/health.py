@@ -19,6 +19,7 @@ class CollapseWarning:
 
   def __init__(self, task_names: Sequence[str]):
     self._task_names = tuple(task_names)
+    self._first: list[float] = []
     self._num_low = 0
     self._is_told = False
 
@@ -33,7 +34,10 @@ class CollapseWarning:
     is_low = entropy < ENTROPY_FLOOR * math.log(len(weights))  # Never if K = 1.
     # Coefficients outside of the simplex have no entropy.
     is_simplex = min(weights) >= 0 and abs(sum(weights) - 1) < 1e-3
-    self._num_low = self._num_low + 1 if is_low and is_simplex else 0
+    # Weights that were given never move: with them nothing has collapsed.
+    self._first = self._first or weights
+    is_due = is_low and is_simplex and weights != self._first
+    self._num_low = self._num_low + 1 if is_due else 0
     if self._is_told or self._num_low < _NUM_ROWS:
       return None
     self._is_told = True
