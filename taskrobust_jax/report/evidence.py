@@ -118,6 +118,11 @@ def single_method(task: str) -> str:
   return f"{_SINGLE}{task}"
 
 
+def is_adaptive(method: str) -> bool:
+  """Whether weights follow losses: else it is averaging, fixed or one task."""
+  return not method.startswith((UNIFORM, "ordinary", "fixed", _SINGLE))
+
+
 def of_run(
   run: Run, judged: pathlib.Path, setting: str, purpose: str, method: str
 ) -> PreTraining:

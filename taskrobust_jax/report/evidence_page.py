@@ -67,8 +67,8 @@ def sections(folder: pathlib.Path) -> list[Section]:
       title = f"{setting}: {purpose} ({meaning})"
       section, found = _section(title, setting, purpose, own, of_setting)
       made.append(section)
-      if purpose == "comparison":
-        gains[setting] = found
+      if purpose != "pilot":
+        gains.setdefault(setting, []).extend(found)
   if probes:
     table, told = forecast.table(probes, gains)
     made.append(Section("Forecast", [table, told]))

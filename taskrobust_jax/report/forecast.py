@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from taskrobust_jax.report import excess
+from taskrobust_jax.report import evidence, excess
 from taskrobust_jax.report.evidence import Probe
 from taskrobust_jax.report.tables import Table
 
@@ -86,9 +86,9 @@ def table(
 def gains(
   compared: Sequence[excess.Excess], base: excess.Excess
 ) -> list[tuple[str, float]]:
-  """(method, measured gain) of all but averaging."""
+  """(method and its number of seeds, measured gain) of the adaptive ones."""
   return [
-    (x.method, 1 - excess.ratio(x, base).value)
+    (f"{x.method} ({len(x.seeds)} seeds)", 1 - excess.ratio(x, base).value)
     for x in compared
-    if x is not base
+    if evidence.is_adaptive(x.method)
   ]

@@ -232,6 +232,16 @@ def test_forecast_by_hand():
   assert told.endswith("the sign is right in 75%.")
 
 
+def test_measured_gains_are_those_of_adaptive_methods():
+  lines = upstream()
+  for name in ("fixed by excess", "ordinary"):
+    lines.append(pre_training(name, 0, 4.2, 3.0))
+  _, found = excess.of_lines(lines)
+  ((name, gain),) = forecast.gains(found, found[0])
+  assert name == "mirror (3 seeds)"
+  assert gain == pytest.approx(1 - 1.53 / 3.03)
+
+
 def test_the_page_tells_all(tmp_path):
   files = dict(zip(evidence_page.FILES, (upstream(), scores()), strict=False))
   for name, lines in files.items():
