@@ -20,6 +20,7 @@ SIZES = (64, 256, 1_024, 0)
 TUNING_SEEDS = (0, 1, 2)
 SEEDS = (20, 21, 22, 23, 24)  # Of comparisons; 10 to 14 were of the first one.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
+_RELATIVE = "signal=relative_to_start+ema,decay=0.9"
 _BY_WEIGHT = ("--config.tasks.budget=rows_by_weight",)
 
 
@@ -89,9 +90,16 @@ def softmax(temperature: float, signal: str = _EXCESS) -> str:
   return f"strategy=softmax_weighted,temperature={temperature},{signal}"
 
 
-def mirror(step_size: float, signal: str = _EXCESS) -> str:
-  """Arguments of `mirror_ascent`."""
-  return f"strategy=mirror_ascent,step_size={step_size},smoothing=0.1,{signal}"
+def mirror(
+  step_size: float,
+  signal: str = _EXCESS,
+  smoothing: float = 0.1,
+  strategy: str = "mirror_ascent",
+) -> str:
+  """Arguments of `mirror_ascent`, or of its optimistic form."""
+  return (
+    f"strategy={strategy},step_size={step_size},smoothing={smoothing},{signal}"
+  )
 
 
 NOVELS, TREEBANK = (Setting(name, name) for name in ("novels", "treebank"))
@@ -133,11 +141,14 @@ SCREENS = (
     Method(f"mirror_ascent {s} by rows", mirror(s), _BY_WEIGHT)
     for s in (0.1, 0.5)
   ),
+  Method("optimistic 0.5", mirror(0.5, strategy="optimistic_mirror_ascent")),
+  Method("mirror_ascent 0.5 unsmoothed", mirror(0.5, smoothing=0.0)),
+  Method("mirror_ascent 0.5 relative", mirror(0.5, _RELATIVE)),
   *(
     Method(f"mirror_ascent {name}", mirror(0.02, signal))
     for name, signal in (
       ("raw", "signal=ema,decay=0.9"),
-      ("relative", "signal=relative_to_start+ema,decay=0.9"),
+      ("relative", _RELATIVE),
       (
         "held-out excess",
         "signal=held_out+excess_over+ema,held_out_every=50,decay=0.5,"
