@@ -1,6 +1,6 @@
 """Task-robust pre-training: minimise the worst of K pre-training tasks.
 
-Shape letters used in every docstring:
+Shape letters of docstrings:
 
   K  tasks
   B  batch (rows over all hosts and tasks)
@@ -11,6 +11,8 @@ Shape letters used in every docstring:
   P  values in a patch
   V  vocabulary
   M  predictions a row (masked positions)
+
+A letter that stands for something else says so where it is used.
 """
 
 import os

@@ -30,9 +30,9 @@ from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.task_gradients import shares_and_cosines
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
-_WORKDIR = program.define_folder("workdir", "Folder of the runs.")
-_OUT = program.define_folder("out", "The file to write.")
+_DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
+_WORKDIR = program.define_path("workdir", "Folder of the runs.")
+_OUT = program.define_path("out", "The file to write.")
 _HOW = flags.DEFINE_enum(
   "how",
   "averaged",
@@ -80,6 +80,13 @@ def main() -> int:
   logged = read_runs([pathlib.Path(_WORKDIR.value, name) for name in runs])
   # All tasks from the one run, or each from its own.
   of_task = logged * len(task_names) if len(logged) == 1 else logged
+
+  def series(prefix):
+    return {
+      name: run.series(f"{prefix}/{name}")
+      for run, name in zip(of_task, task_names, strict=True)
+    }
+
   made = references.References(
     references.made_from(
       config.to_dict(),
@@ -87,22 +94,11 @@ def main() -> int:
       task_names,
     ),
     {
+      # A row tells the loss before its step's update.
       "train": reference_runs.curve(
-        [
-          run.series(f"train/loss/{name}")
-          for run, name in zip(of_task, task_names, strict=True)
-        ],
-        _FEWEST_ROWS,
-        # A row tells the loss before its step's update.
-        offset=-1,
+        series("train/loss"), _FEWEST_ROWS, offset=-1
       ),
-      "held_out": reference_runs.curve(
-        [
-          run.series(f"eval/loss/{name}")
-          for run, name in zip(of_task, task_names, strict=True)
-        ],
-        1,
-      ),
+      "held_out": reference_runs.curve(series("eval/loss"), 1),
     },
     shares,
     cosines,

@@ -10,21 +10,24 @@ import pathlib
 import re
 from typing import Any
 
+import jax
+
 from taskrobust_jax import errors, lock, program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report.read import Run, read_run
 from taskrobust_jax.storage import rows, saved
 from taskrobust_jax.storage.verify import verify
-from taskrobust_jax.train.folder import read_manifest
+from taskrobust_jax.train.folder import MANIFEST, read_manifest
 
 # Of `minimax.ascend`, wherever it stands in the optimizer's chain.
-_WEIGHTS = re.compile(r"\.opt_state.*\.task_weights")
+_WEIGHTS = re.compile(r"\.opt_state(\[\d+\])*\.task_weights")
 
 
 def main(folders: list[str]) -> int:
   """Prints the health of runs; returns the exit code."""
   if not folders:
     raise InputError("give a run's folder, or several")
+  jax.config.update("jax_platforms", "cpu")  # An accelerator stays free.
   for folder in folders:
     program.check_is_local(folder)
   return max([_print_run(pathlib.Path(folder)) for folder in folders])
@@ -75,13 +78,13 @@ def _check_step(
 ) -> str:
   """Reads a step; returns what there is to say of it."""
   folder = path / "checkpoints"
-  saved.read_loss(folder, step)
+  saved.check_loss(folder, step)
   own = saved.read_manifest(folder, step)
   for name in ("config", "data_digest", "task_names"):
     if own.get(name) != manifest.get(name):
       raise InputError(
         f"checkpoint {folder / str(step)} is of another run: its {name} is not "
-        f"that of {path / 'manifest.json'}"
+        f"that of {path / MANIFEST}"
       )
   if not rows.begins_with(path / "metrics.jsonl", own["rows"]):
     raise InputError(
@@ -91,8 +94,8 @@ def _check_step(
   arrays = verify(folder, step)
   said = ""
   for name in ("worst", "mean"):
-    key = {"worst": "worst_task_loss", "mean": "mean_task_loss"}[name]
-    steps, values = run.series(f"eval/{key}") if run else ((), ())
+    key = f"eval/{name}_task_loss"
+    steps, values = run.series(key) if run else ((), ())
     at = dict(zip(steps, values, strict=True))
     if step in at:
       said += f", {name} {at[step]:.4f}"

@@ -11,14 +11,13 @@ roofline time, which is an estimate. `--fit` looks for the largest batch. A
 program that does not fit ends with exit code 2 and the bytes that it wants.
 """
 
-import json
 import pathlib
 
 from absl import flags
 import jax
 from ml_collections import config_flags
 
-from taskrobust_jax import program
+from taskrobust_jax import files, program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.planning.chips import topology
 from taskrobust_jax.planning.fitting import largest_batch
@@ -31,7 +30,7 @@ _SLICES = flags.DEFINE_integer(
   "slices", 1, "How many of them, joined by a network.", lower_bound=1
 )
 _FIT = flags.DEFINE_boolean("fit", False, "Look for the largest batch.")
-_OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
+_OUT = program.define_path("out", "Where the JSON goes.")
 
 
 def main() -> None:
@@ -49,7 +48,7 @@ def _write(plan: Plan) -> None:
   target = pathlib.Path(_OUT.value)
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(as_json(plan), indent=2) + "\n", "utf-8")
+    files.write_object(target, as_json(plan))
   except OSError as error:
     raise InputError(f"--out: {error}") from error
   print(f"wrote {target}")

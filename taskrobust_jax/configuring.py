@@ -156,7 +156,7 @@ def masked_autoencoder(
     tasks={
       "kind": "masked_image",
       "inputs": inputs,
-      "outputs": tuple(options.outputs),
+      "outputs": _names(options.outputs),
       "patch": 16,
       "num_visible": 98,  # Patches of an example that the encoder sees.
       "concentration": 1.0,  # Of the Dirichlet that shares them out.
@@ -181,6 +181,15 @@ def masked_autoencoder(
     eps=1e-8,
     weight_decay=0.05,
   )
+
+
+def _names(value: object) -> tuple[str, ...]:
+  """What `outputs=` gave, as names."""
+  if isinstance(value, str):
+    return (value,)
+  if not isinstance(value, list | tuple):
+    raise InputError(f"outputs must be a name or several, got {value!r}")
+  return tuple(value)
 
 
 def _config(

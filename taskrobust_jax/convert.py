@@ -22,8 +22,8 @@ from taskrobust_jax.public_weights import folders
 from taskrobust_jax.storage import weights
 from taskrobust_jax.train.loaded import load
 
-_FROM = program.define_folder("from", "What to convert: [FORM:]FOLDER.")
-_TO = program.define_folder("to", "Where to: [FORM:]FOLDER, new or empty.")
+_FROM = program.define_path("from", "What to convert: [FORM:]FOLDER.")
+_TO = program.define_path("to", "Where to: [FORM:]FOLDER, new or empty.")
 
 
 def main() -> None:

@@ -10,25 +10,24 @@ alike for every run: rows that no choice was made by, if the config's own lie in
 the first half. Nothing is written but the file that `--out` names.
 """
 
-import json
 import pathlib
 
 from absl import flags
 import numpy as np
 
-from taskrobust_jax import program
+from taskrobust_jax import files, program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.evaluation import evaluate_state, make_evaluate
 from taskrobust_jax.train.restored import Restored, restore
 from taskrobust_jax.transfer.task import Subset
 
-_WORKDIR = program.define_folder("workdir", "The run's folder.")
-_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
+_WORKDIR = program.define_path("workdir", "The run's folder.")
+_DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
 _SECOND_HALF = flags.DEFINE_bool(
   "second_half", False, "Evaluate on the second half of the held-out rows."
 )
-_OUT = program.define_folder("out", "JSON file for what is printed.")
+_OUT = program.define_path("out", "JSON file for what is printed.")
 
 
 def main() -> None:
@@ -49,8 +48,7 @@ def main() -> None:
     print("the same of the averaged params")
     _print(experiment.task_names, values, "eval_averaged")
   if out is not None:
-    values = {"step": int(state.step), **values}
-    out.write_text(json.dumps(values) + "\n", "utf-8")
+    files.write_object(out, {"step": int(state.step), **values})
     print(f"wrote {out}")
 
 

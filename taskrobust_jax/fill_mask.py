@@ -27,7 +27,7 @@ from taskrobust_jax.train.loaded import Loaded, load
 MASK = "[MASK]"
 REST = "other"
 
-_WORKDIR = program.define_folder("workdir", "The run's folder.")
+_WORKDIR = program.define_path("workdir", "The run's folder.")
 _TOP = flags.DEFINE_integer("top", 5, "Words shown a task.", lower_bound=1)
 _TRIED = flags.DEFINE_integer(
   "tried", 1_000, "Likeliest words that are tagged.", lower_bound=1

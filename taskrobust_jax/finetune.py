@@ -29,14 +29,14 @@ from taskrobust_jax.transfer.fine_tuning import StoppedError, check_config
 from taskrobust_jax.transfer.kinds import open_downstream
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_FROM = program.define_folder("from", "The pre-trained model, see above.")
+_FROM = program.define_path("from", "The pre-trained model, see above.")
 _TASKS = flags.DEFINE_list("tasks", None, "Names of tasks.")
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds.")
 _NUM_EXAMPLES = flags.DEFINE_list(
   "num_examples", ["0"], "Training examples, at most; 0 for all."
 )
-_DATA_DIR = program.define_folder("data_dir", "GLUE's folder, or tfds:glue.")
-_WORKDIR = program.define_folder("workdir", "The folder of the results.")
+_DATA_DIR = program.define_path("data_dir", "GLUE's folder, or tfds:glue.")
+_WORKDIR = program.define_path("workdir", "The folder of the results.")
 _DRY_RUN = program.define_dry_run()
 
 

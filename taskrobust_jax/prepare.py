@@ -28,7 +28,7 @@ from taskrobust_jax.data.pictures import (
 from taskrobust_jax.data.text import preparation, runners
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_DATA_DIR = program.define_folder("data_dir", "The folder to write.")
+_DATA_DIR = program.define_path("data_dir", "The folder to write.")
 _NUM_WORKERS = flags.DEFINE_integer(
   "num_workers", None, "Processes that make rows; one a core if not given."
 )
@@ -61,6 +61,10 @@ def main() -> None:
       _TRAIN_TAGGER.value, _EVAL_TAGGER.value, _TAGGER_PATH.value
     )
     return
+  if _EVAL_TAGGER.value:
+    raise errors.InputError("--eval_tagger measures what --train_tagger trains")
+  if _BEAM_OPTIONS.value and _RUNNER.value != "beam":
+    raise errors.InputError("--beam_options is for --runner=beam")
   _need("data_dir", _DATA_DIR.value)
   if _VERIFY.value:
     if image_info.is_pictures(_DATA_DIR.value):

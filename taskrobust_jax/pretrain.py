@@ -8,7 +8,7 @@ of its checkpoints) or from converted weights, with a new optimizer, at step 0.
 `data_dir` is what `prepare` wrote for the same config; the scenes of
 configs/multimae_smoke.py are made as they are read and need none. `workdir`
 receives manifest.json, metrics.jsonl, timing.jsonl, tensorboard/, checkpoints/,
-and of a model of text model.json and tokenizer.json. `--dry_run` checks all of
+model.json, and of text tokenizer.json. `--dry_run` checks all of
 this, runs a few steps and tells what the run will take. Compiled programs are
 kept in JAX_COMPILATION_CACHE_DIR, by default ~/.cache/taskrobust_jax. Exit
 codes: 0 done, 1 fault, 2 bad input, 75 preempted and saved, 130 interrupted.
@@ -28,8 +28,8 @@ from taskrobust_jax.train.folder import RunFolder
 from taskrobust_jax.train.start import check_tokenizer, make_start
 
 _CONFIG = config_flags.DEFINE_config_file("config", help_string="The config.")
-_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
-_WORKDIR = program.define_folder("workdir", "The run's folder.")
+_DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
+_WORKDIR = program.define_path("workdir", "The run's folder.")
 _DRY_RUN = program.define_dry_run()
 _RESTORE_STEP = flags.DEFINE_integer(
   "restore_step",

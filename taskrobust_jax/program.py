@@ -67,8 +67,8 @@ def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
   app.run(call, flags_parser=_parse)
 
 
-def define_folder(name: str, help_text: str) -> flags.FlagHolder:
-  """Defines a flag that takes a folder."""
+def define_path(name: str, help_text: str) -> flags.FlagHolder:
+  """Defines a flag that takes a folder or a file of this machine."""
   holder = flags.DEFINE_string(name, None, help_text)
   flags.register_validator(holder, check_is_local)
   return holder

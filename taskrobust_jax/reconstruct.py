@@ -21,8 +21,8 @@ from taskrobust_jax.report.panels import Row, write_panels
 from taskrobust_jax.train.reconstruction import Reconstruction, reconstruct
 from taskrobust_jax.train.restored import restore
 
-_OUT = program.define_folder("out", "Folder of the pictures.")
-_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
+_OUT = program.define_path("out", "Folder of the pictures.")
+_DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
 _NUM_IMAGES = flags.DEFINE_integer(
   "num_images", 4, "How many examples.", lower_bound=1
 )
@@ -44,7 +44,14 @@ def main(folders: Sequence[str]) -> None:
     raise InputError("the runs are of different datasets")
   held_out = runs[0].dataset.split("eval")
   tasks = runs[0].experiment.identity["config"]["tasks"]
-  is_normalised = tasks["normalise_pixels"]
+  # A run of text has none; `reconstruct` refuses it.
+  found = {
+    run.experiment.identity["config"]["tasks"].get("normalise_pixels")
+    for run in runs
+  }
+  if len(found) > 1:
+    raise InputError(f"the runs have different tasks.normalise_pixels: {found}")
+  (is_normalised,) = found
   found = reconstruct(
     [(run.experiment.suite, run.state.params) for run in runs],
     held_out.read(np.arange(min(_NUM_IMAGES.value, len(held_out)))),

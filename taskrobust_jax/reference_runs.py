@@ -1,5 +1,7 @@
 """The runs that references are made from, and their curves."""
 
+from collections.abc import Mapping
+
 from ml_collections import ConfigDict
 import numpy as np
 
@@ -43,28 +45,29 @@ def _with_strategy(config: ConfigDict, text: str) -> ConfigDict:
 
 
 def curve(
-  series: list[tuple[np.ndarray, np.ndarray]], fewest_rows: int, offset: int = 0
+  series: Mapping[str, tuple[np.ndarray, np.ndarray]],
+  fewest_rows: int,
+  offset: int = 0,
 ) -> references.Curve:
   """One curve over common steps, of at most 50 points.
 
   Args:
-    series: (steps, losses) of every task.
+    series: (steps, losses) of every task, by name.
     fewest_rows: That a point is the mean of.
     offset: Added to all steps.
 
   Raises:
     InputError: If a task has no finite loss.
   """
-  steps = np.unique(np.concatenate([steps for steps, _ in series]))
+  steps = np.unique(np.concatenate([steps for steps, _ in series.values()]))
   num_points = min(_MOST_POINTS, max(1, len(steps) // fewest_rows))
   columns = []
   points = [chunk.mean() for chunk in np.array_split(steps, num_points)]
-  for own_steps, losses in series:
+  for name, (own_steps, losses) in series.items():
     is_known = np.isfinite(losses)
     if not is_known.any():
       raise InputError(
-        f"task {len(columns) + 1} of {len(series)} was never seen in its run: "
-        "no reference for it"
+        f"the task {name} was never seen in its run: no reference for it"
       )
     at = np.interp(steps, own_steps[is_known], losses[is_known])
     columns.append([x.mean() for x in np.array_split(at, num_points)])

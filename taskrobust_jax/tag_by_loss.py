@@ -14,9 +14,9 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.train import difficulty, restored
 
-_WORKDIR = program.define_folder("workdir", "The run's folder.")
-_DATA_DIR = program.define_folder("data_dir", "What `prepare` wrote.")
-_OUT_DIR = program.define_folder("out_dir", "The folder to write.")
+_WORKDIR = program.define_path("workdir", "The run's folder.")
+_DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
+_OUT_DIR = program.define_path("out_dir", "The folder to write.")
 _NUM_TAGS = flags.DEFINE_integer("num_tags", 4, "How many tags.")
 _DRY_RUN = program.define_dry_run()
 

@@ -250,6 +250,13 @@ def test_maskfeat_is_an_argument_of_mae():
   losses_have_shapes(config, init_params, suite)
 
 
+def test_one_output_needs_no_brackets():
+  config = mae_base_imagenet.get_config("outputs='hog'")
+  assert config.tasks.outputs == ("hog",)
+  with pytest.raises(InputError, match="outputs must be a name or several"):
+    mae_base_imagenet.get_config("outputs=5")
+
+
 def info_of_pictures(config):
   size = config.data.image_size
   return types.SimpleNamespace(

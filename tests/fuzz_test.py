@@ -149,7 +149,7 @@ def test_a_checkpoint_s_manifest(content, is_sealed):
       place = pathlib.Path(folder, "3", part)
       place.mkdir(parents=True)
       (place / name).write_bytes(text)
-    for reader in (saved.read_manifest, saved.read_loss):
+    for reader in (saved.read_manifest, saved.check_loss):
       with contextlib.suppress(InputError):
         reader(pathlib.Path(folder), 3)
 

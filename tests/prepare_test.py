@@ -85,6 +85,8 @@ def test_a_tagger_is_trained_offline(tmp_path):
     (["--verify"], "--data_dir must have a value"),
     (["--train_tagger=x"], "--tagger_path must have a value"),
     ([], "--config must have a value"),
+    (["--config=config.py", "--eval_tagger=x"], "--train_tagger trains"),
+    (["--config=config.py", "--beam_options=x"], "is for --runner=beam"),
     (["--verify", "--data_dir=none"], "none is no folder"),
     (["--config=config.py", "--num_workers=0"], "num_workers: 0 is below 1"),
     (["--config=config.py", "--runner=spark"], "--runner=spark"),

@@ -1,4 +1,4 @@
-"""The README's tables, made from notebooks/results/*.json.
+"""The tables of notebooks/results/README.md, made from notebooks/results/*.json.
 
   python -m taskrobust_jax.benchmarks.tables
 

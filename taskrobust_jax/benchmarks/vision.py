@@ -291,9 +291,11 @@ def mae_problem(
 
 
 if __name__ == "__main__":
-  _OUT = flags.DEFINE_string(
-    "out", "notebooks/results/vision.json", "Where the JSON goes."
-  )
+  _OUT = flags.DEFINE_string("out", None, "Where the JSON goes.")
   _PART = flags.DEFINE_multi_enum("part", PARTS, PARTS, "What is measured.")
-  _MAE_CODE = program.define_folder("mae_code", "Has the public models_mae.py.")
-  program.run(lambda: main(_OUT.value, _PART.value, _MAE_CODE.value))
+  _MAE_CODE = program.define_path("mae_code", "Has the public models_mae.py.")
+  program.run(
+    lambda: main(
+      _OUT.value or measure.result_path("vision"), _PART.value, _MAE_CODE.value
+    )
+  )

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from taskrobust_jax import errors, files
 
-_LARGEST_FILE = 2**28  # It names every file that was read.
+LARGEST_FILE = 2**28  # It names every file that was read.
 T = TypeVar("T")
 
 
@@ -27,7 +27,7 @@ def read(file: str, kind: type[T], version: int | str, what: str) -> T | None:
       or lacks a field, or one is not of its type.
   """
   try:
-    data = files.read_object(file, _LARGEST_FILE)
+    data = files.read_object(file, LARGEST_FILE)
   except (FileNotFoundError, NotADirectoryError):
     return None
   except OSError as error:

@@ -79,7 +79,7 @@ def check_count(name: str, value: Any, least: int) -> None:
   """Raises ValueError unless `value` is a whole number, `least` or more."""
   is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
   if not is_whole or value < least:
-    raise ValueError(f"{name} must be {least} or more, got {value!r}")
+    raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
 
 
 def check_choice(name: str, value: Any, legal: tuple[str, ...]) -> None:

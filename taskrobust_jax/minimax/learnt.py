@@ -40,10 +40,10 @@ _LARGEST_LOG_VARIANCE = 80.0  # exp(80) is a float32.
 
 
 def uncertainty(
-  form: str = "kendall",
-  learning_rate: ScalarOrSchedule = 1e-3,
-  optimizer: str = "adam",
-  weight_decay: float = 0.0,
+  form: str,
+  learning_rate: ScalarOrSchedule,
+  optimizer: str,
+  weight_decay: float,
 ) -> Ascent:
   """Weights by learnt log-variances; see `baselines.uncertainty`."""
   check_choice("form", form, tuple(UNCERTAINTY_FORMS))
@@ -92,9 +92,9 @@ class FamoState(NamedTuple):
 
 
 def famo(
-  step_size: ScalarOrSchedule = 0.025,
-  weight_decay: float = 1e-3,
-  min_losses: float | Sequence[float] = 0.0,
+  step_size: ScalarOrSchedule,
+  weight_decay: float,
+  min_losses: float | Sequence[float],
 ) -> Ascent:
   """Weights that even out the relative progress; see `baselines.famo`."""
   check_range("step_size", step_size, 0)
@@ -161,11 +161,11 @@ _SMALLEST_WEIGHT = 1e-6
 
 
 def gradnorm(
-  alpha: float = 1.5,
-  learning_rate: ScalarOrSchedule = 0.025,
-  optimizer: str = "adam",
-  form: str = "direct",
-  warmup_steps: int = 0,
+  alpha: float,
+  learning_rate: ScalarOrSchedule,
+  optimizer: str,
+  form: str,
+  warmup_steps: int,
 ) -> Ascent:
   """Weights that even out gradient norms; see `baselines.gradnorm`."""
   check_range("alpha", alpha, 0)

@@ -32,7 +32,7 @@ class _NoRows:
 
 
 class _Text:
-  """What `records.Dataset` has."""
+  """What `data.text.records.Dataset` has."""
 
   def __init__(self, info: types.SimpleNamespace):
     self.info = info

@@ -14,10 +14,10 @@ from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import compose, study
 
-_OUT = program.define_folder(
+_OUT = program.define_path(
   "out", "Folder for report.html, .md, .json and pictures; none: print only."
 )
-_BEST_KNOWN = program.define_folder(
+_BEST_KNOWN = program.define_path(
   "best_known",
   'JSON file of best known scores, {"CoLA": 0.6, "CoLA, 64 examples": 0.4}, '
   "for normalised scores; by default the best of this comparison.",

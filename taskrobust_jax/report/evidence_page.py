@@ -28,7 +28,7 @@ FILES = {
 }
 TABLES = "tables.md"
 _TITLE = "The study: what was run, and what came of it"
-_PURPOSES = {
+PURPOSES = {
   "comparison": "paired seeds, judged on rows that no choice was made by",
   "screen": "a screen: it chooses, it does not judge",
   "pilot": "a pilot: it chose steps and rates, and counts for nothing else",
@@ -49,7 +49,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
     evidence.read(folder / name, kind) for name, kind in FILES.items()
   )
   made, gains = [], {}
-  for purpose, meaning in _PURPOSES.items():
+  for purpose, meaning in PURPOSES.items():
     lines = [line for line in pretraining if line.purpose == purpose]
     for setting in dict.fromkeys(line.setting for line in lines):
       own = [line for line in lines if line.setting == setting]

@@ -32,7 +32,7 @@ def of_example(config: Mapping[str, Any]) -> float:
 
 def _language(data, tasks, model) -> float:
   length, width = data["row_length"], model["width"]
-  # Of `denoisers.max_predictions` for the three kinds.
+  # Of `denoisers.most_predictions` for the three kinds.
   share = 0.6 if tasks["hiding"] == "denoisers" else tasks["max_share"]
   # The vocabulary that was trained may be a little smaller.
   head = 2 * round(share * length) * width * (width + data["vocabulary_size"])

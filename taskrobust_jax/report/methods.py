@@ -9,8 +9,8 @@ from taskrobust_jax.report.read import Run
 from taskrobust_jax.report.results import FineTuning
 from taskrobust_jax.report.settings import flat, labels
 
-# Where a run lies, what it is called and which of several it is: no settings.
-_NOT_SETTINGS = ("seed", "seeds", "workdir", "data_dir", "tasks", "sizes")
+# Which of several replicates a run is: no setting.
+_NOT_SETTINGS = ("seed",)
 
 
 @dataclasses.dataclass(frozen=True)

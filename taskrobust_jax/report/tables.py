@@ -1,4 +1,4 @@
-"""The comparison of runs as a table: plain text and Markdown."""
+"""The comparison of runs as a table: plain text; `page` has Markdown."""
 
 from collections.abc import Sequence
 import dataclasses

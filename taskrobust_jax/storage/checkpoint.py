@@ -106,7 +106,7 @@ class Checkpointer:
       for step in self.steps():
         try:  # Orbax reads these files too, and trusts them.
           saved.read_manifest(self._folder, step)
-          saved.read_loss(self._folder, step)
+          saved.check_loss(self._folder, step)
         except DamageError as error:
           self._set_aside(step, str(error))
     multihost_utils.sync_global_devices("saver")
@@ -299,4 +299,6 @@ def read(place: pathlib.Path, target: Any) -> Any:
       args=ocp.args.StandardRestore(target),
     )
   except Exception as error:  # What it raises differs with the damage.
+    if "RESOURCE_EXHAUSTED" in str(error):
+      raise  # The device is full; the checkpoint may be whole.
     raise DamageError(f"checkpoint {place} cannot be read: {error}") from error

@@ -15,6 +15,7 @@ import os
 import pathlib
 from typing import Any
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 
 
@@ -101,11 +102,8 @@ class Rows:
     """Replaces the file whole: a kill leaves the old one or the new one."""
     temporary = self._path.with_suffix(".tmp")
     with self._names_the_file():
-      with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-      os.replace(temporary, self._path)
+      temporary.write_bytes(content)
+      files.replace(os.fspath(temporary), os.fspath(self._path))
       self._file.close()
       self._open()
 

@@ -18,6 +18,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from taskrobust_jax import files
 from taskrobust_jax.errors import InputError
 
 DTYPES = {
@@ -98,9 +99,7 @@ def write(
     stream.write(len(text).to_bytes(8, "little") + text)
     for name in names:
       stream.write(arrays[name].tobytes())
-    stream.flush()
-    os.fsync(stream.fileno())
-  os.replace(temporary, file)
+  files.replace(temporary, os.fspath(file))
 
 
 def _read_header(stream, size) -> tuple[dict[str, dict[str, Any]], int]:

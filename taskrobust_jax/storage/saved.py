@@ -132,11 +132,10 @@ def compare_digests(
       )
 
 
-def read_loss(folder: pathlib.Path, step: int) -> dict[str, Any]:
-  """The held-out loss beside a step, {} if it was not evaluated.
+def check_loss(folder: pathlib.Path, step: int) -> None:
+  """Raises DamageError if the held-out loss beside a step is not what it was.
 
-  Raises:
-    DamageError: If the file is not what was saved.
+  A step that was not evaluated has none.
   """
   file = folder / str(step) / "metrics/metrics"
   try:
@@ -144,12 +143,11 @@ def read_loss(folder: pathlib.Path, step: int) -> dict[str, Any]:
     if not all(isinstance(value, int | float) for value in metrics.values()):
       raise ValueError("its metrics are no numbers")
   except FileNotFoundError:
-    return {}
+    return
   except (OSError, ValueError) as error:
     raise DamageError(
       f"checkpoint {folder / str(step)} is damaged: {error}"
     ) from error
-  return metrics
 
 
 def set_aside(folder: pathlib.Path, step: int) -> pathlib.Path:

@@ -40,7 +40,7 @@ def verify(folder: pathlib.Path, step: int) -> dict[str, np.ndarray]:
       f"checkpoint {place} holds {size:,} bytes; this machine's memory has "
       f"{memory:,}"
     )
-  device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+  device = jax.sharding.SingleDeviceSharding(_host())
   target = jax.tree.map(
     lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=device),
     checkpoint.shapes_in(place),
@@ -61,6 +61,14 @@ def verify(folder: pathlib.Path, step: int) -> dict[str, np.ndarray]:
   seen = {path: _digest(array) for path, array in arrays.items()}
   saved.compare_digests(place, manifest, seen)
   return jax.device_get(arrays)
+
+
+def _host() -> jax.Device:
+  """The CPU: an accelerator may be full, which would look like damage."""
+  try:
+    return jax.local_devices(backend="cpu")[0]
+  except RuntimeError:  # JAX_PLATFORMS leaves it out.
+    return jax.local_devices()[0]
 
 
 def _digest(array: jax.Array) -> int:

@@ -24,24 +24,20 @@ KINDS = ("bert", "mae")
 _LARGEST_MODEL_FILE = 2**20
 
 
-def read_weights(
-  folder: str | pathlib.Path,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_weights(folder: str | pathlib.Path) -> dict[str, Any]:
   """Reads what `write_weights` wrote.
 
   Args:
     folder: It.
 
   Returns:
-    (params, model): a nested dict of float32 arrays on the host, and the JSON
-    object that says what they are of.
+    A nested dict of float32 arrays on the host; `read_model` says what they
+    are of.
 
   Raises:
     InputError: If a file is absent, damaged, or not of its form.
   """
-  folder = pathlib.Path(folder)
-  model = read_model(folder)
-  file = folder / PARAMS_FILE
+  file = pathlib.Path(folder) / PARAMS_FILE
   params: dict[str, Any] = {}
   for path, array in safetensors_file.read(file).items():
     if array.dtype != np.float32:
@@ -57,7 +53,7 @@ def read_weights(
     if name in place:
       raise InputError(f"{file}: {path} is an array and holds others")
     place[name] = array
-  return params, model
+  return params
 
 
 def write_weights(

@@ -29,11 +29,11 @@ _SIZE = flags.DEFINE_enum("size", "small", ["small", "full"], "How much.")
 _DEVICE = flags.DEFINE_enum(
   "device", "cpu", ["cpu", "gpu"], "cpu: one run a core; gpu: one at a time."
 )
-_TREEBANK = program.define_folder("treebank", "train and dev.conllu.gz.")
-_NOVELS = program.define_folder("novels", "Text files.")
-_GLUE = program.define_folder("glue", "GLUE's folder.")
-_OUT = program.define_folder("out", "Folder of the runs.")
-_RESULTS = program.define_folder("results", "Folder of the lines; in OUT.")
+_TREEBANK = program.define_path("treebank", "train and dev.conllu.gz.")
+_NOVELS = program.define_path("novels", "Text files.")
+_GLUE = program.define_path("glue", "GLUE's folder.")
+_OUT = program.define_path("out", "Folder of the runs.")
+_RESULTS = program.define_path("results", "Folder of the lines; in OUT.")
 _STEPS = flags.DEFINE_integer(
   "steps", grid.STEPS, "Of a run of pre-training.", lower_bound=20
 )
@@ -45,7 +45,9 @@ _FINETUNE_FLAGS = flags.DEFINE_multi_string(
 )
 _SEEDS = flags.DEFINE_list("seeds", [], "In place of those of every group.")
 _METHODS = flags.DEFINE_list("methods", [], "Those of them that are run.")
-_PURPOSE = flags.DEFINE_string("purpose", "", "In place of every group's.")
+_PURPOSE = flags.DEFINE_enum(
+  "purpose", None, list(evidence_page.PURPOSES), "In place of every group's."
+)
 _DRY_RUN = program.define_dry_run()
 _RUNS = next(iter(evidence_page.FILES))
 
@@ -62,6 +64,11 @@ def main() -> int:
   }
   out = pathlib.Path(_OUT.value).resolve()
   results = pathlib.Path(_RESULTS.value or out / "results").resolve()
+  known = {m.name for group in _known_groups() for m in group.methods}
+  if unknown := set(_METHODS.value) - known:
+    raise InputError(
+      f"--methods: {sorted(unknown)} are not among {', '.join(sorted(known))}"
+    )
   maker = Maker(
     out,
     results,
@@ -93,6 +100,14 @@ def main() -> int:
   tables.write_text(text, "utf-8")
   print(f"wrote {tables}")
   return 0
+
+
+def _known_groups() -> list[grid.Group]:
+  """Those of the size, whoever the finalists will be."""
+  if _SIZE.value == "small":
+    return grid.small()
+  every = [m.name for m in (*grid.ADAPTIVE, *grid.SCREENS, *grid.FIXED)]
+  return grid.stage_a() + grid.stage_b(every)
 
 
 def _parts(results: pathlib.Path) -> Iterator[list[grid.Group]]:

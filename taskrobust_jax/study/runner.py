@@ -129,6 +129,11 @@ class Runner:
         mark.parent.mkdir(parents=True, exist_ok=True)
         seconds = round(time.monotonic() - began, 1)
         mark.write_text(json.dumps({"seconds": seconds}) + "\n")
+    except BaseException:
+      # What waits is not begun: else the pool would run all of it first.
+      if self._code == errors.DONE:
+        self._code = errors.FAULT
+      raise
     finally:
       self._places.put(place)
     return job, time.monotonic() - began

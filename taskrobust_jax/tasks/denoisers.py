@@ -45,7 +45,6 @@ class Denoisers(NamedTuple):
   Attributes:
     vocabulary: Of the tokens.
     max_predictions: M, the most pieces hidden in a row; words beyond are left.
-    denoisers: K of them by name.
 
   References:
     Tay et al., UL2: Unifying Language Learning Paradigms (2022), section 3.1.
@@ -53,7 +52,6 @@ class Denoisers(NamedTuple):
 
   vocabulary: Vocabulary
   max_predictions: int
-  denoisers: dict[str, Denoiser] = R_S_X
 
   @property
   def splits_rows(self) -> bool:
@@ -61,12 +59,12 @@ class Denoisers(NamedTuple):
 
   @property
   def task_names(self) -> tuple[str, ...]:
-    return tuple(self.denoisers)
+    return tuple(R_S_X)
 
   def __call__(
     self, task: jax.Array, row: dict[str, jax.Array], key: jax.Array
   ) -> Hidden:
-    kinds = self.denoisers.values()
+    kinds = R_S_X.values()
     share = jnp.array([kind.share for kind in kinds])[task]
     span = jnp.array([kind.span for kind in kinds])[task]
     is_word = row["tags"] > 0
@@ -111,7 +109,7 @@ def _whole_words(is_chosen, is_start, max_pieces):
   return is_chosen & (last[word] <= max_pieces)
 
 
-def max_predictions(row_length: int) -> int:
+def most_predictions(row_length: int) -> int:
   """M for rows of L pieces: the largest share, and what chance adds to it."""
   share = max(kind.share for kind in R_S_X.values())
   return int(np.ceil(row_length * min(1.0, 1.2 * share)))

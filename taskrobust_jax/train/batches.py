@@ -51,7 +51,9 @@ def load(
     values = change(local, values)
 
   def spread(value):
-    value = value * (rows[local] >= 0).reshape(-1, *[1] * (value.ndim - 1))
+    is_row = (rows[local] >= 0).reshape(-1, *[1] * (value.ndim - 1))
+    # No product: depth may be NaN where it is not known.
+    value = np.where(is_row, value, np.zeros((), value.dtype))
     return jax.make_array_from_callback(
       (len(rows), *value.shape[1:]),
       sharding,

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 import numpy as np
 
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.checkpoint import WORST_TASK_LOSS
 from taskrobust_jax.tasks.suite import TaskSuite, TaskSums
 from taskrobust_jax.train.batches import RowSource, load
 from taskrobust_jax.train.sharding import replicated
@@ -116,6 +118,8 @@ def make_evaluate(
       )
       parts.append(sums.loss)
       collection = sums if collection is None else collection.merge(sums)
+    if collection is None:
+      return {}
     counts = np.asarray(collection.loss.count)
     computed = jax.device_get(collection.compute())
     seen = [k for k in range(len(counts)) if counts[k] > 0]
@@ -129,7 +133,7 @@ def make_evaluate(
       values[f"eval/count/{name}"] = float(counts[k])
     losses = computed["loss"][seen]
     if seen:
-      values["eval/worst_task_loss"] = float(losses.max())
+      values[WORST_TASK_LOSS] = float(losses.max())
       values["eval/mean_task_loss"] = float(losses.mean())
       if num_batches >= 5:
         parts = jax.device_get(parts)
@@ -155,8 +159,16 @@ def evaluate_state(
 
   Returns:
     What `evaluate` returns; for the mean, with `eval_averaged` for `eval`.
+
+  Raises:
+    InputError: If no task has a target there.
   """
   values = evaluate(state.params)
+  if WORST_TASK_LOSS not in values:
+    raise InputError(
+      "no task has a target in the held-out rows that are evaluated: raise "
+      "evaluation.max_rows (0 for all), or choose other tasks"
+    )
   if state.averages:
     of_mean = evaluate(state.averages.params)
     values |= {

@@ -15,11 +15,13 @@ _NUM_ROWS = 10
 
 
 class CollapseWarning:
-  """Says once, by name, that one task holds nearly all the weight."""
+  """Says once, by name, that one task holds nearly all the weight.
+
+  Without names it says nothing.
+  """
 
   def __init__(self, task_names: Sequence[str]):
     self._task_names = tuple(task_names)
-    self._first: list[float] = []
     self._num_low = 0
     self._is_told = False
 
@@ -29,15 +31,14 @@ class CollapseWarning:
     Returns:
       The warning, the first time that it is due.
     """
+    if not self._task_names:
+      return None
     weights = [values[f"train/weight/{name}"] for name in self._task_names]
     entropy = -sum(q * math.log(q) for q in weights if q > 0)
     is_low = entropy < ENTROPY_FLOOR * math.log(len(weights))  # Never if K = 1.
     # Coefficients outside of the simplex have no entropy.
     is_simplex = min(weights) >= 0 and abs(sum(weights) - 1) < 1e-3
-    # Weights that were given never move: with them nothing has collapsed.
-    self._first = self._first or weights
-    is_due = is_low and is_simplex and weights != self._first
-    self._num_low = self._num_low + 1 if is_due else 0
+    self._num_low = self._num_low + 1 if is_low and is_simplex else 0
     if self._is_told or self._num_low < _NUM_ROWS:
       return None
     self._is_told = True

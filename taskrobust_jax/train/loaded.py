@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from taskrobust_jax import minimax
+from taskrobust_jax import files, minimax
 from taskrobust_jax.data.text import vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import Bert
@@ -69,7 +69,7 @@ def load(place: str | pathlib.Path) -> Loaded:
   Args:
     place: The folder of a run, "FOLDER@STEP" for another checkpoint than the
       newest whole one, or a folder of converted weights. "random:FOLDER" is the
-      same model with the params that its run began with.
+      same model with new params, drawn by the run's seed.
 
   Raises:
     InputError: If there is no such model, a checkpoint that is damaged, or
@@ -99,7 +99,7 @@ def load(place: str | pathlib.Path) -> Loaded:
     batch_size = info["config"]["batch_size"]
     info |= {"init": "run", "step": step, "num_examples": step * batch_size}
   else:
-    params, _ = weights.read_weights(folder)
+    params = weights.read_weights(folder)
     info |= {"init": "weights", "strategy": "converted"}
   start.check_shapes(
     text, params, jax.eval_shape(model.init, jax.random.key(0))
@@ -121,9 +121,11 @@ def model_of(description: dict[str, Any]) -> Model:
   module, make_options = parts[kind]
   try:
     checked = make_options(**options)
-  except (TypeError, KeyError) as error:
+    init, apply = functional(lambda rngs: module(checked, rngs))
+  except InputError:
+    raise
+  except (TypeError, KeyError, ValueError, AttributeError) as error:
     raise InputError(f"{weights.MODEL_FILE}: options: {error}") from error
-  init, apply = functional(lambda rngs: module(checked, rngs))
 
   def encode(params, *inputs, **named):
     return apply(params, *inputs, method="encode", **named)
@@ -150,7 +152,7 @@ def describe(folder: pathlib.Path, config: Any, dataset: Any) -> None:
   if config.tasks.kind == "masked_language" and not tokenizer.exists():
     temporary = tokenizer.with_suffix(".json.tmp")
     shutil.copyfile(dataset.tokenizer_file(), temporary)
-    temporary.replace(tokenizer)
+    files.replace(str(temporary), str(tokenizer))
 
 
 def _split_step(text: str) -> tuple[str, int | None]:

@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 
 from taskrobust_jax import errors
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.storage.checkpoint import WORST_TASK_LOSS
 from taskrobust_jax.storage.event_files import on_step_of
 from taskrobust_jax.train import batches
 from taskrobust_jax.train.build import Experiment
@@ -59,7 +60,9 @@ def train(
     folder.begin_events(first, last)
   after_step = on_step_of(folder.events)
   progress = Progress(last, experiment.batch_size)
-  collapse = CollapseWarning(experiment.task_names)
+  # Weights that are given (`fixed`) do not collapse.
+  is_given = experiment.identity["config"]["minimax"]["strategy"] == "fixed"
+  collapse = CollapseWarning(() if is_given else experiment.task_names)
   plateau = Plateau(experiment.patience)
   if first == 0:
     if experiment.evaluates_start:
@@ -202,7 +205,7 @@ def _evaluate(
   values = evaluate_state(experiment.evaluate, state)
   folder.write(step, values)
   print(
-    f"step {step}  held-out: worst {values['eval/worst_task_loss']:.3f}  "
+    f"step {step}  held-out: worst {values[WORST_TASK_LOSS]:.3f}  "
     f"mean {values['eval/mean_task_loss']:.3f}",
     flush=True,
   )

@@ -17,13 +17,13 @@ class StepTrace:
     """Nothing is traced if `steps` is `None`."""
     self._folder = folder
     self._steps = steps
-    self._is_on = False
+    self._is_on = self._has_begun = False
 
   def before(self, step: int) -> None:
     """To be called before a step is started."""
     if self._steps and step == self._steps[0]:
       jax.profiler.start_trace(self._folder)
-      self._is_on = True
+      self._is_on = self._has_begun = True
 
   def after(self, step: int, result: jax.Array) -> None:
     """To be called after it was started; waits for its result at the last."""
@@ -37,6 +37,9 @@ class StepTrace:
       self._is_on = False
       jax.profiler.stop_trace()
       print(f"wrote the profile {self._folder}", flush=True)
+    elif self._steps and not self._has_begun:
+      first, last = self._steps
+      print(f"no profile: no step of {first}:{last} was run", flush=True)
 
 
 @contextlib.contextmanager

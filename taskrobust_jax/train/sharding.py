@@ -191,15 +191,15 @@ def check_tensor(sections: Mapping[str, Any], mesh: Mesh) -> None:
   )
 
 
-def batch_unit(row_multiple: int, mesh: Mesh, accumulation: int = 1) -> int:
+def batch_unit(batch_multiple: int, mesh: Mesh, accumulation: int = 1) -> int:
   """What a batch size must be a multiple of; see `check_batch_size`."""
-  return row_multiple * num_row_shards(mesh) * accumulation
+  return batch_multiple * num_row_shards(mesh) * accumulation
 
 
 def check_batch_size(
   name: str,
   batch_size: int,
-  row_multiple: int,
+  batch_multiple: int,
   mesh: Mesh,
   accumulation: int = 1,
 ) -> None:
@@ -208,20 +208,20 @@ def check_batch_size(
   Args:
     name: Of the value, for the message.
     batch_size: It.
-    row_multiple: What it must be a multiple of, on one device: of rows that
+    batch_multiple: What it must be a multiple of, on one device: of rows that
       tasks are served in turn, their number.
     mesh: From `make_mesh`.
     accumulation: Microbatches.
   """
-  unit = batch_unit(row_multiple, mesh, accumulation)
+  unit = batch_unit(batch_multiple, mesh, accumulation)
   if batch_size >= unit and batch_size % unit == 0:
     return
   below = batch_size // unit * unit
   nearest = f"{below} or {below + unit}" if below > 0 else f"{unit}"
   data, fsdp = (mesh.shape[axis] for axis in ROW_AXES)
   parts = [f"data {data}", f"fsdp {fsdp}"]
-  if row_multiple > 1:
-    parts.insert(0, f"{row_multiple} tasks")
+  if batch_multiple > 1:
+    parts.insert(0, f"{batch_multiple} tasks")
   if accumulation > 1:
     parts.append(f"{accumulation} microbatches")
   raise InputError(

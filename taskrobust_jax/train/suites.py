@@ -185,7 +185,7 @@ def _hiding(tasks: ConfigDict, info: Any) -> Hiding:
   """What the tasks of a config hide."""
   vocabulary = make_vocabulary(info.vocabulary_size, info.special_token_ids)
   if tasks.hiding == "denoisers":
-    return Denoisers(vocabulary, denoisers.max_predictions(info.row_length))
+    return Denoisers(vocabulary, denoisers.most_predictions(info.row_length))
   if tasks.hiding != "word_groups":
     raise InputError(
       f"tasks.hiding must be word_groups or denoisers, got {tasks.hiding!r}"

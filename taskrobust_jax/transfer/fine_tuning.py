@@ -227,7 +227,7 @@ class FineTuner:
 
 
 class _Data:
-  """Stands in for `records.Dataset`."""
+  """Stands in for `data.text.records.Dataset`."""
 
   def __init__(self, train, held_out, digest):
     self._splits = {"train": train, "eval": held_out}

@@ -20,6 +20,10 @@ from taskrobust_jax.transfer.task import ArrayRows, DownstreamTask
 
 TAGGING = "tagging"
 AGREEMENT = "agreement"
+_TABLE_KEYS = (
+  *("train_path", "eval_path", "first", "second", "label"),
+  *("classes", "scores"),
+)
 
 
 def check_name(name: str, config: ConfigDict) -> None:
@@ -97,6 +101,12 @@ def make_task(
 
 def _of_table(name: str, table: ConfigDict):
   """(splits, columns, scores) of a user's own table."""
+  missing = [key for key in _TABLE_KEYS if key not in table]
+  missing += [k for k in ("train_path", "eval_path") if not table.get(k)]
+  if missing:
+    raise InputError(f"tables.{name}.{missing[0]} must be given")
+  if name in (*glue.TASKS, TAGGING, AGREEMENT):
+    raise InputError(f"tables.{name}: {name} is a task already; rename it")
   legal = CLASS_SCORES if table.classes else NUMBER_SCORES
   if not table.scores or set(table.scores) - set(legal):
     raise InputError(

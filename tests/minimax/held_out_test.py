@@ -88,7 +88,7 @@ def test_a_task_without_held_out_targets_counts_as_absent():
 
 @pytest.mark.parametrize("every", [0, -1, 1.5])
 def test_a_wrong_period_is_named(every):
-  with pytest.raises(ValueError, match="held_out_every must be 1 or more"):
+  with pytest.raises(ValueError, match="held_out_every must be a whole"):
     minimax.make("mirror_ascent", signal="held_out", held_out_every=every)
 
 

@@ -76,7 +76,7 @@ def write_fine_tuning(tmp_path):
     manifest = {
       "kind": "finetune",
       "pretrained": pretrained,
-      "config": {"learning_rate": 0.1, "seeds": [0]},
+      "config": {"learning_rate": 0.1},
       "selection": "the last step",
       "versions": {"jax": "1"},
       "device_kinds": ["cpu"],

@@ -22,8 +22,8 @@ def params():
 
 def test_what_is_written_is_read(tmp_path):
   weights.write_weights(tmp_path, params(), MODEL)
-  found, model = weights.read_weights(tmp_path)
-  assert model == MODEL
+  found = weights.read_weights(tmp_path)
+  assert weights.read_model(tmp_path) == MODEL
   assert found.keys() == params().keys()
   np.testing.assert_array_equal(
     found["word"]["embedding"], params()["word"]["embedding"]
@@ -131,4 +131,4 @@ def test_another_model_file_is_refused(tmp_path, text, message):
   file = tmp_path / "model.json"
   file.unlink() if text is None else file.write_text(text)
   with pytest.raises(InputError, match=message):
-    weights.read_weights(tmp_path)
+    weights.read_model(tmp_path)

@@ -17,6 +17,7 @@ class Source(toy.Rows):
   def __init__(self):
     super().__init__(96, 0)
     self.rows["share"] = np.linspace(0, 1, 96, dtype=np.float32)
+    self.rows["depth"] = np.full((96, 2), np.nan, np.float32)
     self.asked = []
 
   def read(self, indices):

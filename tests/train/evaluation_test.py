@@ -1,10 +1,14 @@
 """Held-out evaluation: sums over all rows, divided once."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from taskrobust_jax.errors import InputError
+from taskrobust_jax.train import evaluation
 from taskrobust_jax.train.evaluation import make_evaluate, worst_task_band
 from taskrobust_jax.train.sharding import make_mesh
 from taskrobust_jax.train.state import stream
@@ -159,7 +163,11 @@ def test_a_task_without_targets_is_left_out():
 def test_no_targets_at_all_is_no_values():
   source = toy.Rows(NUM_ROWS, 1)
   source.rows["segment_ids"][:] = 0
-  assert evaluate_of(Quiet(), source=source)(params()) == {}
+  evaluate = evaluate_of(Quiet(), source=source)
+  assert evaluate(params()) == {}
+  state = types.SimpleNamespace(params=params(), averages=())
+  with pytest.raises(InputError, match=r"no task has a target .*max_rows"):
+    evaluation.evaluate_state(evaluate, state)
 
 
 def test_a_loss_that_is_not_finite_is_the_worst():

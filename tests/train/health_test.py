@@ -25,12 +25,11 @@ COLLAPSED = (0.98, 0.01, 0.01)
 
 def test_a_collapse_is_told_once_and_by_name():
   warning = CollapseWarning(NAMES)
-  rows = [row((0.4, 0.3, 0.3))] + [row(COLLAPSED)] * 30
-  told = [warning.note(*pair) for pair in enumerate(rows)]
-  assert [text for text in told if text] == [told[10]]
-  assert "step 10: the task weights collapsed: nouns has 98% of" in told[10]
-  assert "its loss: 7.1; the others': 2 to 4" in told[10]
-  assert "signal=excess_over" in told[10]
+  told = [warning.note(step, row(COLLAPSED)) for step in range(30)]
+  assert [text for text in told if text] == [told[9]]
+  assert "step 9: the task weights collapsed: nouns has 98% of" in told[9]
+  assert "its loss: 7.1; the others': 2 to 4" in told[9]
+  assert "signal=excess_over" in told[9]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +39,6 @@ def test_a_collapse_is_told_once_and_by_name():
     (0.8, 0.1, 0.1),
     (1.5, -0.25, -0.25),  # Not on the simplex: it has no entropy.
     (50.0, 0.1, 0.1),
-    COLLAPSED,  # They were given: they never were otherwise.
   ],
 )
 def test_other_weights_are_no_collapse(weights):
@@ -64,7 +62,6 @@ def test_an_absent_task_that_holds_the_weight_is_named():
   warning = CollapseWarning(NAMES)
   values = row(COLLAPSED)
   del values["train/loss/nouns"]
-  warning.note(0, row((0.4, 0.3, 0.3)))
   told = [warning.note(step, values) for step in range(10)][-1]
   assert "its loss: absent; the others': 2 to 4" in told
 

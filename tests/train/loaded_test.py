@@ -97,7 +97,7 @@ def test_a_checkpoint_by_its_step(run):
 
 def test_converted_weights(converted):
   found = loaded.load(converted)
-  params, _ = weights.read_weights(converted)
+  params = weights.read_weights(converted)
   toy.assert_same_bits(found.params, params)
   assert found.info["init"] == "weights"
   assert found.info["config"] is None
@@ -113,6 +113,24 @@ def test_a_masked_autoencoder_is_made_from_its_description():
   init, _ = suites.make_suite(config, dataset.info)
   key = jax.random.key(0)
   assert jax.eval_shape(model.init, key) == jax.eval_shape(init, key)
+
+
+@pytest.mark.parametrize(
+  "changes",
+  [
+    {"inputs": {"rgb": "x"}},
+    {"inputs": ["abc"]},
+    {"outputs": {"rgb": -1}},
+    {"encoder": 5},
+  ],
+)
+def test_a_strangers_description_of_a_masked_autoencoder(changes):
+  config = multimae_smoke.get_config()
+  dataset = datasets.open_dataset(config, None)
+  description = suites.describe_model(config, dataset.info)
+  description["options"] |= changes
+  with pytest.raises(InputError, match="model.json: options"):
+    loaded.model_of(description)
 
 
 def test_a_folder_of_nothing_is_named(tmp_path):

@@ -50,6 +50,24 @@ def test_a_task_of_glue(make):
   assert task.digest != make("SST-2", max_length=8).digest
 
 
+def test_a_table_that_lacks_something_is_named(make, table, config):
+  table.train_path = ""
+  with pytest.raises(InputError, match=r"tables.mine.train_path must be given"):
+    make("mine")
+  with config.unlocked():
+    del table["scores"]
+  with pytest.raises(InputError, match=r"tables.mine.scores must be given"):
+    make("mine")
+  with config.unlocked():
+    config.tables["CoLA"] = {
+      "scores": ("f1",),
+      "train_path": "x",
+      **{k: v for k, v in table.items() if k != "train_path"},
+    }
+  with pytest.raises(InputError, match="CoLA is a task already"):
+    make("CoLA")
+
+
 def test_a_table_of_ones_own(make, table):
   task = make("mine")
   assert task.objective.score_name == "f1_accuracy"

@@ -176,6 +176,8 @@ def _tfds_rows(task, dataset, split, place) -> Iterator:
       else str(example[name])
       for name in task.tfds_features
     ]
+    if "label" not in example:
+      raise errors.InputError(f"{place} has no label: it is not GLUE's")
     label = example["label"]
     if classes:  # As numbers there.
       is_known = 0 <= int(label) < len(classes)

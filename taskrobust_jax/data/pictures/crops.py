@@ -76,30 +76,6 @@ def random_crop(
   return crop(example, box, (size, size), is_flipped=draws[0] < flip)
 
 
-def center_crop(
-  example: Mapping[str, Any], size: int, *, share: float = 0.875
-) -> dict[str, Any]:
-  """The middle of a picture, for evaluation.
-
-  Args:
-    example: as the module says.
-    size: height and width of the result.
-    share: side of the part over the picture's shorter side, above 0, at most 1.
-
-  Returns:
-    The example with its pictures cropped.
-
-  Raises:
-    InputError: as for `random_crop`.
-  """
-  if not 0 < share <= 1:
-    raise errors.InputError(f"share: {share} is not above 0 and at most 1")
-  height, width = shape_of(example)
-  side = max(1, round(share * min(height, width)))
-  box = Box((height - side) // 2, (width - side) // 2, side, side)
-  return crop(example, box, (size, size))
-
-
 def fit(example: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Any]:
   """The largest middle part of a picture that has a shape, resized to it.
 

@@ -27,7 +27,8 @@ class Source(Protocol):
     modalities: those that its examples may have.
     class_names: of the labels of pixels; empty without semseg.
     label_names: of `label`; empty without labels.
-    fingerprint: a text that differs for other examples.
+
+  `fingerprint()` is a text that differs for other examples.
   """
 
   place: str

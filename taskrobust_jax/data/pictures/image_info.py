@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 from taskrobust_jax.data import checked_json
 from taskrobust_jax.data.pictures import crops
 from taskrobust_jax.data.stored import INFO_FILE, SPLITS
@@ -112,11 +112,12 @@ def read(directory: str) -> ImageInfo | None:
 def is_pictures(directory: str) -> bool:
   """Whether a folder holds a dataset.json that says it is of pictures."""
   try:
-    with open(os.path.join(directory, INFO_FILE), encoding="utf-8") as stream:
-      data = json.load(stream)
-  except (OSError, ValueError, RecursionError):
+    data = files.read_object(
+      os.path.join(directory, INFO_FILE), checked_json.LARGEST_FILE
+    )
+  except (OSError, ValueError):
     return False
-  version = data.get("schema_version") if isinstance(data, dict) else None
+  version = data.get("schema_version")
   return isinstance(version, str) and version.startswith("pictures")
 
 

@@ -74,7 +74,6 @@ def prepare(
       for source in splits[name]
     ],
   }
-  plan = json.loads(json.dumps(plan))
   info = image_info.read(directory)
   if info:
     _check_same(directory, "a dataset", info.arguments, plan)

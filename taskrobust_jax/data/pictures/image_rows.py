@@ -7,7 +7,7 @@ What a row keeps, at 96 px of `scenes` (photos of 120 x 160 in brackets):
   normals  int8, compressed: within 0.4 degrees                3.5 kB
   semseg   uint8 or uint16, compressed, exact                  0.3 kB (1.3 kB)
 
-An absent modality takes no bytes. Missing values stay what `pictures` says.
+An absent modality takes no bytes. Missing values stay what `decoding` says.
 """
 
 from collections.abc import Mapping

@@ -203,7 +203,10 @@ def _make(work, split, shard):
   """Writes a shard, unless it is there; returns what was counted."""
   mark = os.path.join(work.directory, WORK_FOLDER, f"{split}-{shard:05d}.json")
   with contextlib.suppress(FileNotFoundError), open(mark) as stream:
-    return Counts(**json.load(stream))
+    counts = Counts(**json.load(stream))
+    # A run before may have been told to skip what this one is to fail at.
+    if not (counts.skipped and work.if_bad == "fail"):
+      return counts
   sources = work.splits[split]
   name = file_name(split, shard, _num_shards(sources))
   file = os.path.join(work.directory, name)

@@ -9,9 +9,9 @@ as whole numbers, so that every machine finds the same tags.
 """
 
 from collections.abc import Mapping, Sequence
-import io
 import json
 import os
+import pathlib
 import sys
 from typing import Any
 import zipfile
@@ -62,8 +62,6 @@ class Perceptron(tagger.Tagger):
     self._model = Model(*read)
 
   def tag(self, document: sources.Document) -> tuple[np.ndarray, np.ndarray]:
-    if self._model is None:
-      self.load({})
     sentences = list(words.split(document.text))
     forms = [[document.text[a:b] for a, b in s] for s in sentences]
     spans = [span for sentence in sentences for span in sentence]
@@ -246,17 +244,21 @@ def _nltk_files() -> tuple[str, ...]:
 
 
 def _read_nltk(files: Sequence[str]):
-  if len(files) == 1:
-    with zipfile.ZipFile(files[0]) as archive:
-      parts = [
-        archive.read(f"{NAME}/{NAME}.{part}.json").decode() for part in _PARTS
-      ]
-      streams = [io.StringIO(part) for part in parts]
-      return _checked(files[0], [json.load(stream) for stream in streams])
-  values = []
-  for file in files:
-    with open(file, encoding="utf-8") as stream:
-      values.append(json.load(stream))
+  try:
+    if len(files) == 1:
+      with zipfile.ZipFile(files[0]) as archive:
+        texts = [archive.read(f"{NAME}/{NAME}.{x}.json") for x in _PARTS]
+    else:
+      texts = [pathlib.Path(file).read_bytes() for file in files]
+    values = [json.loads(text) for text in texts]
+  except (
+    *(OSError, ValueError, KeyError, RecursionError),
+    zipfile.BadZipFile,
+  ) as error:
+    raise errors.InputError(
+      f"{files[0]} is not NLTK's {NAME}: {error}; download it again "
+      f"(`python -m nltk.downloader {NAME}`)"
+    ) from error
   return _checked(files[0], values)
 
 
@@ -270,10 +272,10 @@ def _read_own(file: str):
       f"tagger_path: {file} is no tagger of `prepare --train_tagger`: "
       f"{type(error).__name__}: {error}"
     ) from error
-  return _checked(file, values)
+  return _checked(file, values, "tagger_path: ")
 
 
-def _checked(file: str, values: Sequence[Any]):
+def _checked(file: str, values: Sequence[Any], what: str = ""):
   """(weights, tagdict, classes) if that is what they are."""
   weights, tagdict, classes = values
   legal = set(part_of_speech.UPOS_TAGS) | set(part_of_speech.PENN_TO_UPOS)
@@ -295,7 +297,7 @@ def _checked(file: str, values: Sequence[Any]):
     is_fine = False
   if not is_fine:
     raise errors.InputError(
-      f"tagger_path: {file} holds no weights of a tagger with universal or "
+      f"{what}{file} holds no weights of a tagger with universal or "
       f"Penn tags, each at most {_LARGEST_WEIGHT:g} in size"
     )
   return weights, tagdict, classes

@@ -67,11 +67,13 @@ class SentenceLength(tagger.Numbered):
     for document in read_documents():
       for sentence in words.split(document.text):
         counts[len(sentence)] += len(sentence)
-    total, before, last = counts.total(), 0, []
+    total, before, reached, last = counts.total(), 0, 0, []
     for length in sorted(counts):
       before += counts[length]
-      if before * self.num_tags >= (len(last) + 1) * total:
+      # One length may fill several quantiles: they are one then.
+      if before * self.num_tags // total > reached:
         last.append(length)
+        reached = before * self.num_tags // total
     if len(last) < 2:
       raise errors.InputError(
         f"tagger: 'sentence_length' finds no {self.num_tags} quantiles: nearly "

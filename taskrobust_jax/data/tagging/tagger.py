@@ -8,7 +8,7 @@ which source its document is from. To add one:
 2. Give it a name in `taggers.TAGGERS`; `config.data.tagger` takes it then.
 3. Put the groups of its tags into `config.tasks.groups`.
 
-`preparation.prepare` calls a tagger in this order:
+`text/preparation.prepare` calls a tagger in this order:
 
     tagger = MyTagger(path)                # in the program; quick checks
     state = tagger.fit(read_documents)     # in the program, once

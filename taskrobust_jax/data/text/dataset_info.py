@@ -87,9 +87,9 @@ def read(directory: str) -> DatasetInfo | None:
 
 def _check(file: str, info: DatasetInfo) -> None:
   """Raises InputError where values of the right types make no sense."""
-  packing.check_row_length(info.row_length)
   ids = info.special_token_ids
   rules = [
+    ("row_length", packing.is_row_length(info.row_length)),
     ("vocabulary_size", info.vocabulary_size > len(vocabulary.SPECIAL_TOKENS)),
     ("tag_names", 1 < len(info.tag_names) == len(set(info.tag_names))),
     (

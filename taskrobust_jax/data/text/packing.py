@@ -60,9 +60,14 @@ def pack(
   return _pack(documents, row_length, special_token_ids, open_rows)
 
 
+def is_row_length(row_length: int) -> bool:
+  """Whether rows can have this length."""
+  return MIN_ROW_LENGTH <= row_length <= _MAX_ROW_LENGTH
+
+
 def check_row_length(row_length: int) -> None:
   """Raises InputError unless rows can have this length."""
-  if not MIN_ROW_LENGTH <= row_length <= _MAX_ROW_LENGTH:
+  if not is_row_length(row_length):
     raise errors.InputError(
       f"row_length: {row_length} is not between {MIN_ROW_LENGTH} and "
       f"{_MAX_ROW_LENGTH}"

@@ -94,7 +94,7 @@ def _builder(name: str) -> Any:
       "`pip install 'taskrobust_jax[data]'` brings TensorFlow"
     ) from error
   except Exception as error:  # DatasetNotFoundError, an unknown config, ...
-    first = str(error).strip().splitlines()[0]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
     raise errors.InputError(
       f"source: tfds:{name} is neither prepared nor known to TFDS: looked in "
       f"{_data_dir()}: {first}. {_remedy(name)}"

@@ -30,8 +30,8 @@ def split(characters: str) -> Iterator[list[tuple[int, int]]]:
 
   Every character that is no space belongs to one word.
 
-  Sentences matter little to the taggers: they look a sentence's first word up
-  in lower case too. So a wrong guess costs next to nothing.
+  Where a sentence ends is guessed. Taggers by grammar hardly mind: they look a
+  sentence's first word up in lower case too.
   """
   sentence, is_over = [], False
   for match in _WORD.finditer(characters):

@@ -122,9 +122,6 @@ def test_the_nearest_pixel_is_the_one_at_the_middle():
 
 def test_the_middle():
   original = coordinates()
-  seen = crops.center_crop(original, 30, share=0.5)["semseg"]
-  assert seen[0, 0] == 15 * 1000 + 30
-  assert seen[-1, -1] == 44 * 1000 + 59
   seen = crops.fit(original, (60, 60))["semseg"]
   assert (seen == original["semseg"][:, 15:75]).all()
   seen = crops.fit(original, (20, 90))["semseg"]
@@ -160,7 +157,6 @@ def test_bad_arguments_name_themselves():
     (lambda: crop(ratio=(2, 1)), r"ratio: \(2, 1\)"),
     (lambda: crop(flip=1.5), "flip: 1.5 is not in 0 to 1"),
     (lambda: crops.random_crop((0,), original, 0), "size: .0, 0. is not"),
-    (lambda: crops.center_crop(original, 8, share=0), "share: 0"),
     (lambda: crops.fit({"label": 3}, (8, 8)), r"\['label'\]; one of"),
     (
       lambda: crops.fit({**original, "depth": np.zeros((2, 2))}, (8, 8)),

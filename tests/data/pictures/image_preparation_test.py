@@ -145,6 +145,20 @@ def test_bad_examples_are_skipped_counted_and_named(tmp_path, capsys):
     write(tmp_path / "none", [BAD], if_bad="skip")
 
 
+def test_what_was_skipped_before_a_stop_is_not_left_out(tmp_path):
+  class Stopping(Examples):
+    def read(self, index):
+      raise KeyboardInterrupt
+
+  train, folder = [Examples([example(0), BAD])], str(tmp_path)
+  stopping = {"train": train, "eval": [Stopping([example(9)])]}
+  with pytest.raises(KeyboardInterrupt):
+    image_preparation.prepare(folder, stopping, shape=(10, 14), if_bad="skip")
+  splits = {"train": train, "eval": [Examples([example(9)])]}
+  with pytest.raises(decoding.PictureError, match="here: 1 is bad"):
+    image_preparation.prepare(folder, splits, shape=(10, 14), if_bad="fail")
+
+
 def test_a_shard_may_be_left_without_a_row(tmp_path, monkeypatch):
   monkeypatch.setattr(image_shards, "_EXAMPLES_A_SHARD", 2)
   train = [example(0), example(1), BAD, BAD, example(4)]

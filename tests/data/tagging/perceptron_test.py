@@ -106,6 +106,18 @@ def test_penn_tags_of_nltks_data_become_universal(
   ]
 
 
+def test_a_damaged_download_of_nltks_is_named(tmp_path, monkeypatch):
+  folder = tmp_path / "nltk_data/taggers"
+  folder.mkdir(parents=True)
+  (folder / f"{perceptron.NAME}.zip").write_bytes(b"PK")
+  monkeypatch.setenv("NLTK_DATA", str(tmp_path / "nltk_data"))
+  tagger = perceptron.Perceptron()
+  with pytest.raises(
+    errors.InputError, match=r"zip is not NLTK's .*download it again"
+  ):
+    tagger.load({})
+
+
 def test_without_weights_both_remedies_are_named_within_a_second(
   tmp_path, monkeypatch
 ):

@@ -91,6 +91,15 @@ def test_lengths_that_are_alike_give_fewer_quantiles():
     fitted("sentence_length:4", "Go on.\nCome on.")
 
 
+def test_a_length_that_fills_several_quantiles_leaves_no_slivers():
+  # 5 words have 60 % of the text, 6 and 7 about 1 %, 8 the rest.
+  lines = ["a b c d."] * 360 + ["a b c d e."] * 5 + ["a b c d e f."] * 4
+  tagger, _ = fitted(
+    "sentence_length:4", "\n".join([*lines, *["a b c d e f g."] * 140])
+  )
+  assert tagger.tag_names == ("_", "1_to_5_words", "6_words_or_more")
+
+
 def test_documents_are_split_by_folder_or_by_file():
   named = lambda name: sources.Document(SHIPS, name)
   sea, law, more = map(

@@ -61,7 +61,7 @@ def test_what_is_written_is_read(tmp_path):
     ({"rows": {"train": 3}}, "rows is {'train': 3}, which no dataset"),
     ({"rows": {"train": 3, "eval": 0}}, "rows is .*which no dataset"),
     ({"row_length": True}, "row_length is True"),
-    ({"row_length": 7}, "row_length: 7 is not between 8"),
+    ({"row_length": 7}, "row_length is 7, which no dataset"),
     ({"tag_names": "NOUN"}, "tag_names is 'NOUN'; it must be a list"),
     ({"tag_names": ["_", "_"]}, "tag_names is"),
     ({"special_token_ids": {"[PAD]": 1}}, "special_token_ids is"),
