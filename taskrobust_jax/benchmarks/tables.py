@@ -1,4 +1,4 @@
-"""The tables of notebooks/results/README.md, made from notebooks/results/*.json.
+"""Tables of notebooks/results/README.md, made from the JSON beside it.
 
   python -m taskrobust_jax.benchmarks.tables
 

@@ -7,7 +7,7 @@ import pytest
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.corruption import Vocabulary
-from taskrobust_jax.tasks.denoisers import R_S_X, Denoisers, max_predictions
+from taskrobust_jax.tasks.denoisers import R_S_X, Denoisers, most_predictions
 from taskrobust_jax.tasks.masked_language import MaskedLanguage
 from taskrobust_jax.train import build
 from tests.tasks.budgets_test import APPLY, PARAMS
@@ -95,7 +95,7 @@ def test_a_row_without_words_hides_nothing():
 
 
 def test_the_suite_equals_what_its_hiding_says():
-  hiding = Denoisers(VOCABULARY, max_predictions(16))
+  hiding = Denoisers(VOCABULARY, most_predictions(16))
   assert hiding.max_predictions == 10
   suite = MaskedLanguage(APPLY, hiding)
   batch, key = random_batch(12), jax.random.key(1)
