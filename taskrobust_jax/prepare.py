@@ -12,13 +12,10 @@ and names the first damaged shard. The third trains the tagger "perceptron"
 offline from gold tags, with --eval_tagger=CONLLU to see how good it is.
 """
 
-import functools
-import os
-
 from absl import flags
 from ml_collections import config_flags
 
-from taskrobust_jax import errors, lock, program
+from taskrobust_jax import errors, program
 from taskrobust_jax.data.pictures import (
   image_info,
   image_preparation,
@@ -106,20 +103,14 @@ def _prepare_pictures(seed: int, data: dict) -> None:
     eval_rows=data["eval_rows"],
     multimodal_folder=data["multimodal_folder"],
   )
-  make = functools.partial(
-    image_preparation.prepare,
+  image_preparation.prepare(
     _DATA_DIR.value,
     sources,
     shape=(size, size),
     if_bad=data["if_bad"],
     num_workers=_NUM_WORKERS.value or runners.num_cores(),
+    is_dry=_DRY_RUN.value,
   )
-  if _DRY_RUN.value:
-    make(is_dry=True)
-    return
-  os.makedirs(_DATA_DIR.value, exist_ok=True)
-  with lock.held(_DATA_DIR.value):
-    make()
 
 
 def _need(name: str, value: object) -> None:

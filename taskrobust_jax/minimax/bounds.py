@@ -26,7 +26,7 @@ def adversary_regret(
 
 
 def adversary_regret_bound(
-  step_size: float, num_steps: int, num_tasks: int, loss_range: float
+  step_size: float, num_steps: int, num_tasks: int, signal_range: float
 ) -> float:
   """Bound on the average regret of plain mirror ascent, without smoothing.
 
@@ -36,7 +36,7 @@ def adversary_regret_bound(
     step_size: > 0.
     num_steps: T, >= 1.
     num_tasks: K, >= 1.
-    loss_range: B, >= 0: largest less smallest signal, the largest over steps.
+    signal_range: B, >= 0: largest less smallest signal, the largest over steps.
 
   Returns:
     The bound, in the unit of the signal.
@@ -54,7 +54,7 @@ def adversary_regret_bound(
     )
   return (
     math.log(num_tasks) / (step_size * num_steps)
-    + step_size * loss_range**2 / 8
+    + step_size * signal_range**2 / 8
   )
 
 

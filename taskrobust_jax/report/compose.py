@@ -182,7 +182,7 @@ def _differences(listed: Sequence[tuple[str, Method]]) -> Table | str:
   if not rows:
     return "None."
   title = "All other settings, the versions and the devices are the same"
-  return Table(title, ["setting", *names], rows, [set()] * len(rows))
+  return Table(title, ["setting", *names], rows)
 
 
 def _settings(method: Method, run: Any) -> dict[str, str]:

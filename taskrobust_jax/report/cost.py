@@ -80,7 +80,7 @@ def pre_training_table(compared: Sequence[methods.Method]) -> Table:
   """A row a method; overhead is against the first."""
   costs = [of_pre_training(method) for method in compared]
   first = costs[0].seconds_an_example
-  return _table(
+  return Table(
     "Cost of pre-training a run (overhead: seconds an example, against the "
     "first method; measured beside whatever else the machine did)",
     ["method", "examples", "FLOPs", "seconds", "overhead"],
@@ -100,7 +100,7 @@ def pre_training_table(compared: Sequence[methods.Method]) -> Table:
 def fine_tuning_table(study: Study) -> Table:
   """A row a method: one replicate, all tasks."""
   costs = [of_fine_tuning(scores) for scores in study.scores]
-  return _table(
+  return Table(
     "Cost of fine-tuning on all tasks, one seed (overhead: seconds, against "
     "the first method)",
     ["method", "pre-training examples", "training rows", "FLOPs", "seconds"]
@@ -124,10 +124,6 @@ def _examples(scores: Scores) -> float:
   if not all(type(n) in (int, float) for n in numbers):
     return math.nan
   return float(np.mean(numbers))
-
-
-def _table(title, header, rows) -> Table:
-  return Table(title, header, rows, [set()] * len(rows))
 
 
 def _count(value: float) -> str:

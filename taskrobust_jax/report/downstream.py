@@ -1,14 +1,14 @@
 """The part of a report on fine-tuned models."""
 
 from collections.abc import Mapping, Sequence
-import math
 from typing import Any
 
 from taskrobust_jax.report import downstream_figures, pairs
 from taskrobust_jax.report.page import Picture, Section
 from taskrobust_jax.report.pairs import PairedTest
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Study
-from taskrobust_jax.report.summary import Estimate, MethodSummary
+from taskrobust_jax.report.summary import MethodSummary
 from taskrobust_jax.report.tables import Comparison, Table
 
 
@@ -80,7 +80,7 @@ def summary_table(study: Study, summaries: Sequence[MethodSummary]) -> Table:
         [s.normalised_worst_mean for s in summaries],
       ),
     ]
-  cells = [[name, *map(_text, row)] for name, row in rows]
+  cells = [[name, *(x.as_text() for x in row)] for name, row in rows]
   best = [_best(row) for _, row in rows]
   cells += [
     ["worst task is", *(names[s.worst_cell] for s in summaries)],
@@ -105,7 +105,7 @@ def task_table(study: Study, summaries: Sequence[MethodSummary]) -> Table:
     cells.append(
       [
         f"{study.cells[c].name} ({study.score_names[c]})",
-        *map(_text, row),
+        *(x.as_text() for x in row),
         *([known] if has_floor else []),
       ]
     )
@@ -164,12 +164,6 @@ def _tests(study: Study, tests: Sequence[PairedTest]) -> list:
     "for all tests of this table. Worst task is the lowest task of each "
     "seed. A p above 0.05 is no proof that methods are equal.",
   ]
-
-
-def _text(estimate: Estimate) -> str:
-  if math.isnan(estimate.low):
-    return f"{estimate.value:.3f}"
-  return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
 
 
 def _best(row: Sequence[Estimate]) -> set[int]:

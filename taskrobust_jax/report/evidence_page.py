@@ -21,11 +21,9 @@ from taskrobust_jax.report.page import (
 from taskrobust_jax.report.summary import summarise
 from taskrobust_jax.report.tables import Table
 
-FILES = {
-  "pretraining.jsonl": PreTraining,
-  "downstream.jsonl": Downstream,
-  "forecast.jsonl": Probe,
-}
+RUNS, SCORES = "pretraining.jsonl", "downstream.jsonl"
+PROBES = "forecast.jsonl"
+FILES = {RUNS: PreTraining, SCORES: Downstream, PROBES: Probe}
 TABLES = "tables.md"
 _TITLE = "The study: what was run, and what came of it"
 PURPOSES = {
@@ -199,5 +197,4 @@ def _cost(lines: Sequence[PreTraining]) -> Table:
     "Cost of a run (seconds: beside whatever else the machine did)",
     ["method", "runs", "steps", "examples", "FLOPs", "seconds", "overhead"],
     rows,
-    [set()] * len(rows),
   )

@@ -8,7 +8,7 @@ import numpy as np
 
 from taskrobust_jax.report import evidence, statistics
 from taskrobust_jax.report.evidence import PreTraining
-from taskrobust_jax.report.summary import Estimate
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.tables import Table
 
 
@@ -105,12 +105,12 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
   for x in found:
     against = "-"
     if base is not None and x is not base:
-      against = as_text(ratio(x, base))
+      against = ratio(x, base).as_text()
     rows.append(
       [
         x.method,
-        as_text(_over_seeds(x.worst, x.seeds)),
-        as_text(_over_seeds(x.values.mean(1), x.seeds)),
+        statistics.estimate(x.worst, x.seeds).as_text(),
+        statistics.estimate(x.values.mean(1), x.seeds).as_text(),
         against,
         *(f"{value:+.3f}" for value in x.values.mean(0)),
         ", ".join(map(str, x.seeds)),
@@ -142,25 +142,7 @@ def losses_table(tasks: Sequence[str], lines: Sequence[PreTraining]) -> Table:
       for line in ordered
       if set(line.loss) == set(tasks)
     ],
-    [set() for line in ordered if set(line.loss) == set(tasks)],
   )
-
-
-def as_text(estimate: Estimate) -> str:
-  """`0.812 [0.700, 0.930]`, or the number alone; `-` for none."""
-  if math.isnan(estimate.value):
-    return "-"
-  if math.isnan(estimate.low):
-    return f"{estimate.value:.3f}"
-  return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
-
-
-def _over_seeds(values: np.ndarray, seeds: Sequence[int]) -> Estimate:
-  low = high = math.nan
-  if len(values) > 1:
-    drawn = statistics.resampled_means(values[:, None], seeds)[:, 0]
-    low, high = map(float, statistics.interval(drawn))
-  return Estimate(float(values.mean()), low, high)
 
 
 def _divided(pairs: np.ndarray) -> np.ndarray:

@@ -64,7 +64,6 @@ def table(
       for setting, method, predicted, gain in pairs
     ]
     + waiting,
-    [set()] * (len(pairs) + len(waiting)),
   )
   forecasts = {predicted for _, _, predicted, _ in pairs}
   if len(forecasts) < 2 or len(pairs) < _FEWEST_PAIRS:

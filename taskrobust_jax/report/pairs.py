@@ -71,7 +71,6 @@ def table(first: str, tests: Sequence[PairedTest]) -> Table:
     f"Differences from {first}, over pairs of equal seeds",
     ["method: of", "difference", "pairs", "n", "p", "p after Holm", "verdict"],
     rows,
-    [set()] * len(rows),
   )
 
 

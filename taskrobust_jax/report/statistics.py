@@ -4,10 +4,42 @@ Values are [R, ...]: R replicates of a method, each of a pre-training seed.
 """
 
 from collections.abc import Sequence
+import math
+from typing import NamedTuple
 
 import numpy as np
 
 NUM_RESAMPLES = 4000
+
+
+class Estimate(NamedTuple):
+  """A number and its 95 % interval, NaN for one replicate."""
+
+  value: float
+  low: float
+  high: float
+
+  def as_text(self, sign: str = "") -> str:
+    """`0.812 [0.700, 0.930]`, or the number alone; `-` for none.
+
+    Args:
+      sign: "+" to show that of positive numbers.
+    """
+    if not math.isfinite(self.value):
+      return "-"
+    text = f"{self.value:{sign}.3f}"
+    if math.isnan(self.low):
+      return text
+    return f"{text} [{self.low:{sign}.3f}, {self.high:{sign}.3f}]"
+
+
+def estimate(values: np.ndarray, groups: Sequence[object]) -> Estimate:
+  """The mean of [R] values and its interval; see `resampled_means`."""
+  low = high = math.nan
+  if len(values) > 1:
+    drawn = resampled_means(values[:, None], groups)[:, 0]
+    low, high = map(float, interval(drawn))
+  return Estimate(float(values.mean()), low, high)
 
 
 def resampled_means(

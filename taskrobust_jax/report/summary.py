@@ -2,21 +2,13 @@
 
 from collections.abc import Sequence
 import dataclasses
-from typing import NamedTuple
 
 import numpy as np
 
 from taskrobust_jax.report import pairs, statistics
 from taskrobust_jax.report.pairs import PairedTest
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Scores, Study
-
-
-class Estimate(NamedTuple):
-  """A number and its 95 % interval, NaN for one replicate."""
-
-  value: float
-  low: float
-  high: float
 
 
 @dataclasses.dataclass(frozen=True)

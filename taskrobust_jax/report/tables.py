@@ -19,13 +19,17 @@ class Table:
     title: what the numbers are and which are good.
     header: the column names, the first column holds the rows' names.
     rows: the cells. An empty row is a rule between tasks and summaries.
-    best: for each row the columns that hold the best value.
+    best: for each row the columns that hold the best value; none if not given.
   """
 
   title: str
   header: list[str]
   rows: list[list[str]]
-  best: list[set[int]]
+  best: list[set[int]] = dataclasses.field(default_factory=list)
+
+  def __post_init__(self):
+    if not self.best:
+      object.__setattr__(self, "best", [set()] * len(self.rows))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +86,7 @@ def compare(runs: Sequence[Run]) -> Comparison:
     "mean of tasks": [run.last("eval/mean_task_loss") for run in runs],
   }
   mean_weights = [
-    [_mean(run.series(f"train/weight/{task}")[1]) for run in runs]
+    [finite_mean(run.series(f"train/weight/{task}")[1]) for run in runs]
     for task in task_names
   ]
   of_worst = {
@@ -196,7 +200,8 @@ def _format(value: float, digits: int, sign: str = "") -> str:
   return "-" if math.isnan(value) else f"{value:{sign}.{digits}f}"
 
 
-def _mean(values: np.ndarray) -> float:
+def finite_mean(values: np.ndarray) -> float:
+  """The mean of what is finite; NaN if nothing is."""
   values = values[np.isfinite(values)]
   return float(values.mean()) if values.size else float("nan")
 

@@ -11,7 +11,7 @@ from taskrobust_jax.report.methods import Method, is_finished, last_step
 from taskrobust_jax.report.page import Picture, Section
 from taskrobust_jax.report.read import Run
 from taskrobust_jax.report.settings import differing
-from taskrobust_jax.report.tables import Comparison, Table
+from taskrobust_jax.report.tables import Comparison, Table, finite_mean
 
 _FEW = 4  # Runs that one picture can tell apart by the style of their lines.
 _MUST_BE_EQUAL = {
@@ -89,7 +89,8 @@ def values(groups: Iterable[Sequence[Run]]) -> list[dict[str, Any]]:
       "worst_task_loss": run.last("eval/worst_task_loss"),
       "mean_task_loss": run.last("eval/mean_task_loss"),
       "mean_weight": {
-        task: _mean(run, f"train/weight/{task}") for task in run.task_names
+        task: finite_mean(run.series(f"train/weight/{task}")[1])
+        for task in run.task_names
       },
     }
     for runs in groups
@@ -151,14 +152,8 @@ def _weights(methods: Sequence[Method]) -> Table:
     "Task weights, mean over training",
     methods,
     [(task, f"train/weight/{task}") for task in tasks],
-    _mean,
+    lambda run, key: finite_mean(run.series(key)[1]),
   )
-
-
-def _mean(run: Run, key: str) -> float:
-  values = run.series(key)[1]
-  values = values[np.isfinite(values)]
-  return float(values.mean()) if values.size else math.nan
 
 
 def _table(
@@ -174,7 +169,7 @@ def _table(
     for method in methods:
       values = np.array([value(run, key) for run in method.runs])
       means.append(round(float(values.mean()), 3))
-      row.append(_text(values))
+      row.append(statistics.estimate(values, range(len(values))).as_text())
     rows.append(row)
     finite = [mean for mean in means if math.isfinite(mean)]
     marks.append(
@@ -183,14 +178,3 @@ def _table(
       else set()
     )
   return Table(title, ["task", *(m.name for m in methods)], rows, marks)
-
-
-def _text(values: np.ndarray) -> str:
-  mean = values.mean()
-  if not math.isfinite(mean):
-    return "-"
-  if len(values) == 1:
-    return f"{mean:.3f}"
-  drawn = statistics.resampled_means(values[:, None], range(len(values)))
-  low, high = statistics.interval(drawn[:, 0])
-  return f"{mean:.3f} [{low:.3f}, {high:.3f}]"

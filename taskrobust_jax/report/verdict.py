@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from taskrobust_jax.report import evidence, excess, statistics
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Scores, Study, make_study
-from taskrobust_jax.report.summary import Estimate, summarise
+from taskrobust_jax.report.summary import summarise
 
 # notebooks/study_plan.md, "What counts as a win".
 LARGEST_RATIO = 0.75
@@ -54,12 +55,13 @@ class Verdict:
 
   def sentence(self) -> str:
     """What a reader can act on, and by how much a condition was missed."""
-    facts = [f"worst upstream excess {excess.as_text(self.ratio)} of uniform's"]
+    facts = [f"worst upstream excess {self.ratio.as_text()} of uniform's"]
     if self.worst is None or self.mean is None:
       facts.append("downstream not yet run")
     else:
       facts += [
-        f"{self.mode}: worst normalised downstream score {_signed(self.worst)}",
+        f"{self.mode}: worst normalised downstream score "
+        f"{self.worst.as_text('+')}",
         f"mean downstream score {self.mean:+.1%}",
       ]
     if self.num_seeds < FEWEST_SEEDS:
@@ -123,15 +125,10 @@ def _downstream(
     s.values[[s.replicates.index(r) for r in common]] for s in (ours, base)
   ]
   low_ours, low_base = (study.normalised(v).min(1) for v in values)
-  differences = (low_ours - low_base)[:, None]
-  low = high = math.nan
-  if len(common) > 1:
-    drawn = statistics.resampled_means(
-      differences, [r.pretrained for r in common]
-    )[:, 0]
-    low, high = map(float, statistics.interval(drawn))
-  mean = float(values[0].mean() / values[1].mean() - 1)
-  return Estimate(float(differences.mean()), low, high), mean
+  worst = statistics.estimate(
+    low_ours - low_base, [r.pretrained for r in common]
+  )
+  return worst, float(values[0].mean() / values[1].mean() - 1)
 
 
 def told_apart(
@@ -185,10 +182,3 @@ def told_apart(
     )
   )
   return study, tuple(c.name for c in screen.cells if c not in kept)
-
-
-def _signed(estimate: Estimate) -> str:
-  text = f"{estimate.value:+.3f}"
-  if math.isnan(estimate.low):
-    return text
-  return f"{text} [{estimate.low:+.3f}, {estimate.high:+.3f}]"

@@ -22,7 +22,7 @@ from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, evidence_page, excess
 from taskrobust_jax.study import grid
-from taskrobust_jax.study.calls import Maker
+from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.runner import Runner
 
 _SIZE = flags.DEFINE_enum("size", "small", ["small", "full"], "How much.")
@@ -49,7 +49,6 @@ _PURPOSE = flags.DEFINE_enum(
   "purpose", None, list(evidence_page.PURPOSES), "In place of every group's."
 )
 _DRY_RUN = program.define_dry_run()
-_RUNS = next(iter(evidence_page.FILES))
 
 
 def main() -> int:
@@ -69,7 +68,7 @@ def main() -> int:
     raise InputError(
       f"--methods: {sorted(unknown)} are not among {', '.join(sorted(known))}"
     )
-  maker = Maker(
+  maker = JobMaker(
     out,
     results,
     folders,
@@ -95,7 +94,7 @@ def main() -> int:
     return 0
   results.mkdir(parents=True, exist_ok=True)
   tables = results / evidence_page.TABLES
-  lines = evidence.read(results / _RUNS, evidence.PreTraining)
+  lines = evidence.read(results / evidence_page.RUNS, evidence.PreTraining)
   text = evidence_page.as_text(results, grid.missing(lines))
   tables.write_text(text, "utf-8")
   print(f"wrote {tables}")
@@ -127,7 +126,9 @@ def _finalists(results: pathlib.Path) -> list[str]:
   _, found = excess.of_lines(
     [
       line
-      for line in evidence.read(results / _RUNS, evidence.PreTraining)
+      for line in evidence.read(
+        results / evidence_page.RUNS, evidence.PreTraining
+      )
       if line.setting == grid.NOVELS.name
       and line.purpose in (grid.SCREEN, evidence.REFERENCE)
     ],

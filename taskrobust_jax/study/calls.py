@@ -9,21 +9,20 @@ import numpy as np
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
 from taskrobust_jax.report.evidence import Probe
-from taskrobust_jax.report.evidence_page import FILES
+from taskrobust_jax.report.evidence_page import FILES, PROBES, RUNS, SCORES
 from taskrobust_jax.report.read import read_run
 from taskrobust_jax.report.results import read_fine_tuning
-from taskrobust_jax.study import found, grid
+from taskrobust_jax.study import grid, placeholders
 from taskrobust_jax.study.runner import Job
 from taskrobust_jax.train import references
 
 _CONFIG, _TUNING = "configs/pos_bert_study.py", "configs/finetune_study.py"
 _PROBE_SHARE = 20  # A forecast's runs take so small a part of the steps.
 _JUDGED = "judged.json"  # In a run's folder.
-_RUNS, _SCORES, _PROBES = FILES
 
 
 @dataclasses.dataclass(frozen=True)
-class Maker:
+class JobMaker:
   """Makes the jobs of groups.
 
   Attributes:
@@ -102,7 +101,7 @@ class Maker:
 
     def collect():
       self._keep(
-        _RUNS,
+        RUNS,
         [
           evidence.of_run(
             read_run(run),
@@ -118,7 +117,7 @@ class Maker:
     def is_kept():
       made = (setting.name, evidence.REFERENCE)
       return curves.exists() and made in {
-        (x.setting, x.purpose) for x in self._lines(_RUNS)
+        (x.setting, x.purpose) for x in self._lines(RUNS)
       }
 
     return Job(f"{setting.folder}/references", calls, collect, is_kept)
@@ -152,13 +151,13 @@ class Maker:
       probe = Probe(
         setting.name, steps, names, *(np.round(x, 4).tolist() for x in found)
       )
-      self._keep(_PROBES, [probe])
+      self._keep(PROBES, [probe])
 
     return Job(
       f"{setting.folder}/probe",
       calls,
       collect,
-      lambda: setting.name in {x.setting for x in self._lines(_PROBES)},
+      lambda: setting.name in {x.setting for x in self._lines(PROBES)},
     )
 
   def _run(
@@ -186,11 +185,11 @@ class Maker:
 
     def collect():
       line = evidence.of_run(read_run(folder), folder / _JUDGED, *key[:3])
-      self._keep(_RUNS, [line])
+      self._keep(RUNS, [line])
 
     def is_kept():
       found = {
-        (x.setting, x.purpose, x.method, x.seed) for x in self._lines(_RUNS)
+        (x.setting, x.purpose, x.method, x.seed) for x in self._lines(RUNS)
       }
       return key in found and all(job.is_kept() for job in tuned)
 
@@ -226,7 +225,7 @@ class Maker:
 
     def collect():
       self._keep(
-        _SCORES,
+        SCORES,
         evidence.of_fine_tuning(
           read_fine_tuning(folder), group.setting.name, group.purpose, name
         ),
@@ -237,7 +236,7 @@ class Maker:
       key = (group.setting.name, group.purpose, name, seed, mode)
       sizes = {
         x.num_examples
-        for x in self._lines(_SCORES)
+        for x in self._lines(SCORES)
         if (x.setting, x.purpose, x.method, x.pretrained, x.mode) == key
       }
       return sizes >= set(group.sizes)
@@ -280,8 +279,8 @@ class Maker:
 
   def _arguments(self, group: grid.Group, method: grid.Method) -> str:
     setting = group.setting
-    known = found.of_lines(
-      [x for x in self._lines(_RUNS) if x.setting == setting.name],
+    known = placeholders.of_lines(
+      [x for x in self._lines(RUNS) if x.setting == setting.name],
       group.purpose,
     )
     known["references"] = str(self._curves(setting))

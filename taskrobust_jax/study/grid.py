@@ -1,7 +1,7 @@
 """What the study runs: settings, methods, screens; see notebooks/study_plan.md.
 
 Texts of arguments hold {references}, {adjustments} and the like, which
-`calls.Maker` fills in when the runs that they are made from have ended.
+`placeholders` fill in when the runs that they are made from have ended.
 """
 
 from collections.abc import Iterable, Sequence

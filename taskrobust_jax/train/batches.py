@@ -63,6 +63,11 @@ def load(
   return jax.tree.map(spread, values)
 
 
+def padded(rows: np.ndarray, size: int) -> np.ndarray:
+  """Row numbers, and -1 up to a size: what `load` makes empty rows of."""
+  return np.append(rows, np.full(size - len(rows), -1)).astype(np.int64)
+
+
 def read_ahead(
   load_step: Callable[[int], Any], first: int, last: int
 ) -> Iterator[Any]:

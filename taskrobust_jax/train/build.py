@@ -66,7 +66,7 @@ class Experiment(NamedTuple):
     train_step: The compiled step; it takes over its state's memory.
     evaluate: params -> held-out values.
     learning_rate: step -> rate.
-    regret_bound: (num_steps, num_tasks, loss_range) -> the bound of
+    regret_bound: (num_steps, num_tasks, signal_range) -> the bound of
       `minimax.adversary_regret_bound`, or `None` where it does not hold.
     patience: Evaluations in a row without a better worst task after which
       training ends; 0 for never.

@@ -17,7 +17,7 @@ from taskrobust_jax.data.tagging import tagger
 from taskrobust_jax.data.text import dataset_info, records, shards
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.masked_language import MaskedLanguage
-from taskrobust_jax.train.batches import load
+from taskrobust_jax.train import batches
 from taskrobust_jax.train.metrics import clock
 from taskrobust_jax.train.restored import Restored
 
@@ -119,7 +119,7 @@ def tag_by_loss(
     _write(run, out_dir, num_tags, losses_of_rows)
 
 
-def _num_passes(run) -> int:
+def _num_rows(run) -> int:
   """Rows whose losses are computed: those of the quantiles, then all."""
   rows = {split: len(run.dataset.split(split)) for split in _SPLITS}
   return min(rows["train"], _MOST_ROWS) + sum(rows.values())
@@ -131,7 +131,7 @@ def _as_text(run, out_dir, num_tags, losses_of_rows) -> str:
   for _ in range(2):
     began = time.monotonic()
     list(losses_of_rows(source, 0, min(size, len(source))))
-  seconds = (time.monotonic() - began) * _num_passes(run) / size
+  seconds = (time.monotonic() - began) * _num_rows(run) / size
   sizes = ", ".join(f"{len(run.dataset.split(s)):,} {s}" for s in _SPLITS)
   return (
     f"tags   difficulty_1 to difficulty_{num_tags}\n"
@@ -151,17 +151,17 @@ def _losses_of_rows(run, suite):
     )
   )
 
-  num_done, num_rows = 0, _num_passes(run)
+  num_done, num_rows = 0, _num_rows(run)
   began = told = time.monotonic()
 
   def read(source, first, last) -> Iterator[tuple[dict, np.ndarray]]:
     nonlocal num_done, told
     for begin in range(first, last, size):
       count = min(size, last - begin)
-      places = np.full(size, -1)
-      places[:count] = np.arange(begin, begin + count)
-      losses = compiled(run.state.params, load(source, places, mesh))
-      rows = source.read(places[:count])
+      places = np.arange(begin, begin + count)
+      batch = batches.load(source, batches.padded(places, size), mesh)
+      losses = compiled(run.state.params, batch)
+      rows = source.read(places)
       yield rows, np.asarray(losses)[:count]
       num_done += count
       if time.monotonic() - told > _SECONDS_BETWEEN_LINES:

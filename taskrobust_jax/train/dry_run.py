@@ -44,7 +44,7 @@ def rehearse(experiment: Experiment) -> Cost:
   for step in range(min(1 + _NUM_STEPS, 1 + experiment.num_steps)):
     batch = experiment.load_batch(min(step, experiment.num_steps - 1))
     began = time.monotonic()
-    with loop.says_what_fits(experiment):
+    with loop.names_what_fits(experiment):
       state, metrics = experiment.train_step(state, batch)
       jax.block_until_ready((state, metrics))
     seconds.append(time.monotonic() - began)

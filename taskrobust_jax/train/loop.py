@@ -54,7 +54,7 @@ def train(
     FloatingPointError: If too many gradients in a row were not finite.
     OSError: If the disk refuses what must be written.
   """
-  state, order = _restore_or_init(experiment, folder, restore_step)
+  state, order_digest = _restore_or_init(experiment, folder, restore_step)
   first, last = int(state.step), experiment.num_steps
   if first < last:
     folder.begin_events(first, last)
@@ -74,7 +74,7 @@ def train(
       return _end_on_plateau(first, last)
 
   def load(step):  # Called for one step after the other.
-    digest = order.add(experiment.rows_of_step(step))
+    digest = order_digest.add(experiment.rows_of_step(step))
     return experiment.load_batch(step), digest
 
   pending = None  # A step and its metrics, which may still be computed.
@@ -85,7 +85,7 @@ def train(
     loaded = batches.read_ahead(load, first, last)
     for step, (batch, digest) in enumerate(loaded, start=first + 1):
       trace.before(step)
-      with says_what_fits(experiment):
+      with names_what_fits(experiment):
         state, metrics = experiment.train_step(state, batch)
       trace.after(step, metrics.losses)
       if step == first + 1:
@@ -126,7 +126,7 @@ def train(
 
 
 @contextlib.contextmanager
-def says_what_fits(experiment: Experiment) -> Iterator[None]:
+def names_what_fits(experiment: Experiment) -> Iterator[None]:
   """Out of memory is bad input: the batch is named, and a smaller one."""
   try:
     yield
@@ -258,7 +258,9 @@ def _stop_requests() -> Iterator[Callable[[int], int]]:
     # Several processes agree on a step soon after one was asked to stop.
     if has_others and not multihost_utils.reached_preemption_sync_point(step):
       return errors.DONE
-    return asked[0] if asked else errors.PREEMPTED * has_others
+    if asked:
+      return asked[0]
+    return errors.PREEMPTED if has_others else errors.DONE
 
   # In a pod SIGTERM is JAX's own: it tells the other processes.
   numbers = (signal.SIGINT,) if has_others else (signal.SIGTERM, signal.SIGINT)

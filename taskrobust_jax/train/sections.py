@@ -120,7 +120,7 @@ def optimizer(
 
 
 def regret_bound(section: ConfigDict) -> Callable[..., float] | None:
-  """(num_steps, num_tasks, loss_range) -> the adversary's bound.
+  """(num_steps, num_tasks, signal_range) -> the adversary's bound.
 
   `None` for all but plain mirror ascent with a constant step size.
   """

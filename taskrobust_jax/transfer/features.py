@@ -57,10 +57,10 @@ class Features:
     missing = indices[~self._is_known[indices]]
     size = self._batch_size
     for start in range(0, len(missing), size):
-      rows = np.full(size, -1)
       wanted = missing[start : start + size]
-      rows[: len(wanted)] = wanted
-      batch = batches.load(self.source, rows, self._mesh)
+      batch = batches.load(
+        self.source, batches.padded(wanted, size), self._mesh
+      )
       found = np.asarray(self._features_of(self._params, batch))
       labels = self.source.read(wanted)["label"]
       if self._features is None:

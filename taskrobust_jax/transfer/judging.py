@@ -53,8 +53,7 @@ def make_judge(
     parts, total, count = [], 0.0, 0.0
     for start in range(0, len(rows), batch_size):
       wanted = rows[start : start + batch_size]
-      filled = np.full(batch_size, -1)
-      filled[: len(wanted)] = wanted
+      filled = batches.padded(wanted, batch_size)
       batch = batches.load(source, filled, mesh)
       kept, *sums = judge_batch(params, batch, filled >= 0)
       parts.append([np.asarray(array)[: len(wanted)] for array in kept])

@@ -10,7 +10,7 @@ from configs import finetune_study, pos_bert_study
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
 from taskrobust_jax.study import grid
-from taskrobust_jax.study.calls import Maker
+from taskrobust_jax.study.calls import JobMaker
 
 GROUPS = (
   grid.small()
@@ -46,7 +46,7 @@ def test_every_argument_string_is_legal_and_flags_name_keys():
 
 def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
   folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
-  maker = Maker(tmp_path, tmp_path, folders, 3_000)
+  maker = JobMaker(tmp_path, tmp_path, folders, 3_000)
   for group in GROUPS:
     stages = maker.stages(group)
     names = [job.name for jobs in stages for job in jobs]
@@ -60,7 +60,9 @@ def test_calls_name_what_they_read(tmp_path):
   folders = {
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
   }
-  maker = Maker(tmp_path, tmp_path, folders, 3_000, ["--config.batch_size=8"])
+  maker = JobMaker(
+    tmp_path, tmp_path, folders, 3_000, ["--config.batch_size=8"]
+  )
   (data,), (probe, references, run, *_), _, tuned = maker.stages(
     grid.small()[0]
   )
@@ -102,7 +104,7 @@ def line(method, losses, purpose, **more):
 def test_what_the_results_hold_is_not_run_again(tmp_path):
   folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
   group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
-  (data,), (probe, references, run), _, tuned = Maker(
+  (data,), (probe, references, run), _, tuned = JobMaker(
     tmp_path, tmp_path, folders, 3_000
   ).stages(group)
   jobs = (data, probe, references, run, *tuned)
@@ -134,7 +136,7 @@ def score(method):
 
 def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
   folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
-  maker = Maker(tmp_path, tmp_path, folders, 3_000)
+  maker = JobMaker(tmp_path, tmp_path, folders, 3_000)
   methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED)
   group = grid.Group(grid.NOVELS, grid.COMPARISON, methods, (10,))
   *_, jobs, _ = maker.stages(group)

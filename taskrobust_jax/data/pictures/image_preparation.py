@@ -12,7 +12,7 @@ import platform
 import shutil
 from typing import Any
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, lock
 from taskrobust_jax.data import stored
 from taskrobust_jax.data.pictures import (
   crops,
@@ -55,7 +55,8 @@ def prepare(
 
   Raises:
     InputError: a bad picture, sources that do not fit together, a split without
-      a row, another dataset in the folder, or one that cannot be written to.
+      a row, another dataset in the folder, or one that cannot be written to or
+      is in use.
     ChildProcessError: a worker process was killed.
   """
   if num_workers < 1:
@@ -91,15 +92,17 @@ def prepare(
     print(f"data_dir {directory}: would be made")
     return None
   try:
-    _begin(directory, plan)
-    work = image_shards.Work(
-      directory,
-      {name: tuple(splits[name]) for name in stored.SPLITS},
-      form,
-      if_bad,
-    )
-    counts = image_shards.write_all(work, num_workers)
-    return _finish(directory, counts, form, plan)
+    os.makedirs(directory, exist_ok=True)
+    with lock.held(directory):
+      _begin(directory, plan)
+      work = image_shards.Work(
+        directory,
+        {name: tuple(splits[name]) for name in stored.SPLITS},
+        form,
+        if_bad,
+      )
+      counts = image_shards.write_all(work, num_workers)
+      return _finish(directory, counts, form, plan)
   except ChildProcessError:
     raise
   except OSError as error:

@@ -157,11 +157,8 @@ def confusion(
   """
   gold_spans, gold = Gold().tag(document)
   counts = np.zeros((len(TAG_NAMES), len(TAG_NAMES)), np.int64)
-  if len(spans):
-    found = words.covering(spans, gold_spans[:, 0])
-    np.add.at(counts, (gold, np.where(found < 0, 0, tags[found])), 1)
-  else:
-    np.add.at(counts, (gold, 0), 1)
+  found = words.covering(spans, gold_spans[:, 0])
+  np.add.at(counts, (gold, np.append(tags, 0)[found]), 1)
   return counts
 
 

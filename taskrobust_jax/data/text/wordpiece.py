@@ -163,12 +163,8 @@ def encode(
     )
     for encoding, (_, spans, tags) in zip(encodings, block, strict=True):
       offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
-      if len(spans):
-        of_word = words.covering(spans, offsets[:, 0])
-        piece_tags = np.where(of_word < 0, 0, tags[of_word]).astype(np.int32)
-      else:
-        of_word = np.full(len(offsets), -1)
-        piece_tags = np.zeros(len(offsets), np.int32)
+      of_word = words.covering(spans, offsets[:, 0])
+      piece_tags = np.append(tags, 0)[of_word].astype(np.int32)
       word_starts = np.diff(of_word, prepend=-2) != 0
       tokens = safe[encoding.ids]
       yield Pieces(tokens, word_starts, piece_tags)

@@ -57,12 +57,14 @@ def covering(spans: np.ndarray, characters: np.ndarray) -> np.ndarray:
   """Says which word covers each of some characters.
 
   Args:
-    spans: character spans of the words, int32 [words, 2], ascending.
+    spans: character spans of the words, int32 [words, 2], ascending; there may
+      be none.
     characters: indices of characters, int [n].
 
   Returns:
     int64 [n], the index of the covering word, -1 where there is none.
   """
   words = np.searchsorted(spans[:, 0], characters, side="right") - 1
-  is_covered = (words >= 0) & (characters < spans[:, 1][words])
+  # Before the first word `words` is -1, and so is the end of none.
+  is_covered = characters < np.append(spans[:, 1], -1)[words]
   return np.where(is_covered, words, -1)
