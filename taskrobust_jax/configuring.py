@@ -6,7 +6,8 @@ from ml_collections import ConfigDict
 
 from taskrobust_jax.config_text import parse
 from taskrobust_jax.data.tagging import taggers
-from taskrobust_jax.data.tagging.part_of_speech import GROUPS, UPOS_TAGS
+from taskrobust_jax.data.tagging.part_of_speech import GROUPS
+from taskrobust_jax.data.text.conllu import UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import SIZES
 from taskrobust_jax.models.multimae import SIZES as VIT_SIZES

@@ -20,7 +20,7 @@ import numpy as np
 from taskrobust_jax import program
 from taskrobust_jax.data.tagging import part_of_speech, perceptron
 from taskrobust_jax.data.tagging.tagger import Tagger
-from taskrobust_jax.data.text import sources, vocabulary
+from taskrobust_jax.data.text import conllu, sources, vocabulary
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.loaded import Loaded, load
 
@@ -80,7 +80,7 @@ def groups_of(loaded: Loaded) -> Mapping[str, Sequence[str]]:
   config = loaded.info["config"] or {}
   groups = config.get("tasks", {}).get("groups", {})
   tags = {tag for group in groups.values() for tag in group}
-  own = len(groups) > 1 and tags <= set(part_of_speech.UPOS_TAGS)
+  own = len(groups) > 1 and tags <= set(conllu.UPOS_TAGS)
   return groups if own else part_of_speech.GROUPS
 
 

@@ -16,8 +16,8 @@ from taskrobust_jax.data.pictures import image_rows, scenes
 from taskrobust_jax.data.tagging.part_of_speech import (
   GROUPS,
   TAG_NAMES,
-  UPOS_TAGS,
 )
+from taskrobust_jax.data.text.conllu import UPOS_TAGS
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train.sections import make_weighting, optimizer
 from taskrobust_jax.train.suites import make_suite

@@ -63,7 +63,7 @@ def main(
     "components": ("piece", PIECES, component_settings, components_part),
   }[part_name]
   chosen = measure.chosen(names, of_names)
-  settings = settings_of(is_cpu())
+  settings = settings_of()
   out = out or measure.result_path(f"training_{part_name}")
   for row in part(chosen, rounds, settings):
     measure.write(
@@ -76,9 +76,9 @@ def main(
     )
 
 
-def model_settings(is_cpu: bool) -> dict[str, Any]:
+def model_settings() -> dict[str, Any]:
   """What all rows are compared with."""
-  return {"matmul_flops_per_second": matmul_rate(is_cpu)}
+  return {"matmul_flops_per_second": matmul_rate()}
 
 
 def models_part(
@@ -119,9 +119,9 @@ def models_part(
     }
 
 
-def overhead_settings(is_cpu: bool) -> dict[str, Any]:
+def overhead_settings() -> dict[str, Any]:
   """The batch."""
-  num_rows, length = (16, 32) if is_cpu else (256, 128)
+  num_rows, length = (16, 32) if is_cpu() else (256, 128)
   return {"rows_a_step": num_rows, "row_length": length}
 
 
@@ -150,13 +150,13 @@ def overhead_part(
     yield {"num_tasks": num_tasks, "memory": memory, **ratio._asdict()}
 
 
-def component_settings(is_cpu: bool) -> dict[str, Any]:
+def component_settings() -> dict[str, Any]:
   """The batch, and the rates that limit its pieces."""
   return {
-    "rows_a_step": 4 if is_cpu else 512,
+    "rows_a_step": 4 if is_cpu() else 512,
     "row_length": 128,
-    "matmul_flops_per_second": matmul_rate(is_cpu),
-    "copy_bytes_per_second": copy_rate(is_cpu),
+    "matmul_flops_per_second": matmul_rate(),
+    "copy_bytes_per_second": copy_rate(),
   }
 
 
@@ -218,17 +218,17 @@ def config_for(kind: str, length: int | None, all_positions: bool) -> Any:
   return config
 
 
-def matmul_rate(is_cpu: bool) -> float:
+def matmul_rate() -> float:
   """FLOP/s of a large product of matrices, the best of ten."""
-  size = 2048 if is_cpu else 8192
-  x = jnp.ones((size, size), jnp.float32 if is_cpu else jnp.bfloat16)
+  size = 2048 if is_cpu() else 8192
+  x = jnp.ones((size, size), jnp.float32 if is_cpu() else jnp.bfloat16)
   product = jax.jit(lambda x: x @ x)
   return 2 * size**3 / _best(lambda: product(x).block_until_ready())
 
 
-def copy_rate(is_cpu: bool) -> float:
+def copy_rate() -> float:
   """Bytes/s, read and written, of a copy; the best of ten."""
-  x = jnp.ones(2**26 if is_cpu else 2**30, jnp.float32)
+  x = jnp.ones(2**26 if is_cpu() else 2**30, jnp.float32)
   copy = jax.jit(lambda x: x + 1)
   return 2 * x.nbytes / _best(lambda: copy(x).block_until_ready())
 

@@ -4,6 +4,8 @@ Arguments are checked when a strategy is made, and named when they are wrong.
 """
 
 from collections.abc import Callable
+import difflib
+import inspect
 import math
 from typing import Any
 
@@ -114,3 +116,26 @@ def check_range(
     right = "inf)" if high == math.inf else f"{high}{')' if open_high else ']'}"
     legal = f"{'(' if open_low else '['}{low}, {right}"
     raise ValueError(f"{name} must be in {legal}, got {value}")
+
+
+def check_arguments(
+  what: str, legal: dict[str, Any], given: dict[str, Any]
+) -> None:
+  """Raises ValueError for an argument that is unknown or missing."""
+  for name in given:
+    if name not in legal:
+      raise ValueError(
+        f"{what} has no argument {name!r}; it takes "
+        f"{', '.join(legal) or 'none'}"
+      )
+  for name, default in legal.items():
+    if default is inspect.Parameter.empty and name not in given:
+      raise ValueError(f"{what} needs the argument {name!r}")
+
+
+def check_name(kind: str, name: str, legal: dict[str, Any]) -> None:
+  """Raises ValueError, with a guess at what was meant, for an unknown name."""
+  if name not in legal:
+    close = difflib.get_close_matches(str(name), legal, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else "."
+    raise ValueError(f"unknown {kind} {name!r}{hint} Legal: {', '.join(legal)}")

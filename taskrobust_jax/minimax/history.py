@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from taskrobust_jax.minimax.arguments import check_count
-from taskrobust_jax.minimax.weighting import LARGEST_SCORE, Signal, log_ratio
+from taskrobust_jax.minimax.weighting import LARGEST_SCORE, Signal, log_quotient
 
 
 class WarmupMean(NamedTuple):
@@ -77,7 +77,7 @@ def log_over_warmup(warmup_steps: int, average_from: int = 0) -> Signal:
       losses, is_present & is_positive, average_from, warmup_steps
     )
     known = jnp.where(state.num_seen > 0, state.mean, 1.0)
-    shown = jnp.where(in_warmup, 0.0, log_ratio(losses, known))
+    shown = jnp.where(in_warmup, 0.0, log_quotient(losses, known))
     return jnp.where(is_positive, shown, jnp.nan), state
 
   return Signal(WarmupMean.zeros, update)

@@ -28,7 +28,7 @@ from taskrobust_jax.minimax.weighting import (
   Ascent,
   log_normalise,
   log_of,
-  log_ratio,
+  log_quotient,
 )
 
 # form -> (coefficient at s = 0, the start of s)
@@ -120,7 +120,7 @@ def famo(
     else:
       moves = state.was_present & jnp.isfinite(next_losses)
       now = jnp.where(moves, next_losses, 0.0)
-    progress = jnp.where(moves, log_ratio(state.last_gap, gap(now)), 0.0)
+    progress = jnp.where(moves, log_quotient(state.last_gap, gap(now)), 0.0)
     shares = jnp.exp(log_normalise(state.logits.values, moves))
     logits = state.logits.step(
       shares * (progress - jnp.vdot(shares, progress)),

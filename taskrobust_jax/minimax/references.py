@@ -10,8 +10,7 @@ from taskrobust_jax.minimax.arguments import (
   constant_per_task,
   input_per_task,
 )
-from taskrobust_jax.minimax.weighting import Signal
-from taskrobust_jax.minimax.weighting import log_ratio as _log_ratio
+from taskrobust_jax.minimax.weighting import Signal, log_quotient
 
 
 def log_ratio(nadir: float | Sequence[float]) -> Signal:
@@ -38,7 +37,7 @@ def log_ratio(nadir: float | Sequence[float]) -> Signal:
     return ()
 
   def update(losses, state, is_present, **extra):
-    return _log_ratio(losses, nadirs), state
+    return log_quotient(losses, nadirs), state
 
   return Signal(init, update)
 

@@ -14,6 +14,7 @@ import inspect
 from typing import Any, NamedTuple
 
 from taskrobust_jax.minimax import baselines, signals, strategies
+from taskrobust_jax.minimax.arguments import check_arguments, check_name
 from taskrobust_jax.minimax.weighting import Signal, TaskWeighting
 
 
@@ -152,7 +153,7 @@ def make(
   if signal is not None and "signal" not in legal:
     raise ValueError(f"strategy {name} has no argument 'signal'")
   legal.pop("signal", None)
-  signals.check_arguments(f"strategy {name}", legal, arguments)
+  check_arguments(f"strategy {name}", legal, arguments)
   if as_text is None:
     given = {} if signal is None else {"signal": signal}
     return STRATEGIES[name].make(**arguments, **given)
@@ -182,7 +183,7 @@ def signature(name: str, signal: str | None = None) -> dict[str, Any]:
   Raises:
     ValueError: For an unknown name, or a signal where none is taken.
   """
-  signals.check_name("strategy", name, STRATEGIES)
+  check_name("strategy", name, STRATEGIES)
   parameters = inspect.signature(STRATEGIES[name].make).parameters
   own = {k: p.default for k, p in parameters.items()}
   if "signal" in own:

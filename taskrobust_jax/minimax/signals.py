@@ -10,14 +10,17 @@ from constants of the tasks are in `references.py`.
 """
 
 from collections.abc import Callable
-import difflib
 import inspect
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from taskrobust_jax.minimax.arguments import check_range
+from taskrobust_jax.minimax.arguments import (
+  check_arguments,
+  check_name,
+  check_range,
+)
 from taskrobust_jax.minimax.held_out import held_out
 from taskrobust_jax.minimax.references import adjusted, excess_over, log_ratio
 from taskrobust_jax.minimax.weighting import Signal
@@ -263,29 +266,6 @@ def signature(text: str) -> dict[str, Any]:
       SIGNALS[name]
     ).parameters.items()
   }
-
-
-def check_arguments(
-  what: str, legal: dict[str, Any], given: dict[str, Any]
-) -> None:
-  """Raises ValueError for an argument that is unknown or missing."""
-  for name in given:
-    if name not in legal:
-      raise ValueError(
-        f"{what} has no argument {name!r}; it takes "
-        f"{', '.join(legal) or 'none'}"
-      )
-  for name, default in legal.items():
-    if default is inspect.Parameter.empty and name not in given:
-      raise ValueError(f"{what} needs the argument {name!r}")
-
-
-def check_name(kind: str, name: str, legal: dict[str, Any]) -> None:
-  """Raises ValueError, with a guess at what was meant, for an unknown name."""
-  if name not in legal:
-    close = difflib.get_close_matches(str(name), legal, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else "."
-    raise ValueError(f"unknown {kind} {name!r}{hint} Legal: {', '.join(legal)}")
 
 
 def _parts(text):

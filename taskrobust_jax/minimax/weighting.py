@@ -216,7 +216,7 @@ def log_of(weights: jax.Array, is_present: jax.Array) -> jax.Array:
   return jnp.where(is_present, scores, -jnp.inf)
 
 
-def log_ratio(above: jax.Array, below: jax.Array) -> jax.Array:
+def log_quotient(above: jax.Array, below: jax.Array) -> jax.Array:
   """log(above / below), exact where both are close, and finite for extremes.
 
   NaN or infinite where an argument is not positive.

@@ -78,8 +78,7 @@ def find_collectives(
   """
   computations, entry = _computations(text)
   found = {}
-  for times, name, lines in _walk(computations, entry):
-    del name
+  for times, lines in _walk(computations, entry):
     types = {
       line[1]: line[2] for line in map(_INSTRUCTION.match, lines) if line
     }
@@ -114,10 +113,10 @@ def _computations(text: str) -> tuple[dict[str, list[str]], str]:
 
 def _walk(
   computations: Mapping[str, list[str]], name: str, times: int = 1
-) -> Iterator[tuple[int, str, list[str]]]:
-  """(how often it runs, name, lines) of a computation and all it calls."""
+) -> Iterator[tuple[int, list[str]]]:
+  """(how often it runs, its lines) of a computation and of all it calls."""
   lines = computations.get(name, [])
-  yield times, name, lines
+  yield times, lines
   for line in lines:
     trips = _trips(line, computations) if " while(" in line else 1
     for called in _CALLED.findall(line):

@@ -28,11 +28,6 @@ def image_size(loaded: Loaded) -> tuple[int, int]:
     InputError: If the model is none of square RGB pictures.
   """
   place = loaded.info["workdir"]
-  if loaded.model.kind != "mae":
-    raise InputError(
-      f"{place} holds a model of kind {loaded.model.kind!r}; tasks of pictures "
-      "need a mae"
-    )
   num_rows, num_columns = loaded.model.options["grid"]
   inputs = loaded.model.options["inputs"]
   patch = math.isqrt(inputs.get(_RGB, 0) // 3)

@@ -2,7 +2,6 @@
 
 import jax.numpy as jnp
 
-from taskrobust_jax.errors import InputError
 from taskrobust_jax.flops import of_layers
 from taskrobust_jax.models.bert import Bert
 from taskrobust_jax.models.functional import functional
@@ -22,11 +21,6 @@ def make_encoder(loaded: Loaded, *, dropout_rate: float, dtype: str) -> Encoder:
   Raises:
     InputError: If it is no model of text, or a value is not legal.
   """
-  if loaded.model.kind != "bert":
-    raise InputError(
-      f"{loaded.info['workdir']} holds a model of kind {loaded.model.kind!r}; "
-      "tasks of text need a bert"
-    )
   options = loaded.model.options
   options = bert_options(
     **{**options, "dropout_rate": dropout_rate, "dtype": dtype}

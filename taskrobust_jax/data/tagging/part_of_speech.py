@@ -9,9 +9,8 @@ from taskrobust_jax import errors
 from taskrobust_jax.data.tagging import tagger
 from taskrobust_jax.data.text import conllu, sources, words
 
-UPOS_TAGS = conllu.UPOS_TAGS
 # A tag's id is its place here; 0 is no tag: special tokens, padding.
-TAG_NAMES = (tagger.NO_TAG, *UPOS_TAGS)
+TAG_NAMES = (tagger.NO_TAG, *conllu.UPOS_TAGS)
 TAG_IDS = {name: i for i, name in enumerate(TAG_NAMES)}
 
 # The groups of the tables that `prepare` prints, and the tasks of our configs.

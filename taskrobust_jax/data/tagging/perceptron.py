@@ -20,7 +20,7 @@ import numpy as np
 
 from taskrobust_jax import errors
 from taskrobust_jax.data.tagging import part_of_speech, tagger
-from taskrobust_jax.data.text import sources, words
+from taskrobust_jax.data.text import conllu, sources, words
 
 NAME = "averaged_perceptron_tagger_eng"  # In NLTK's data.
 _PARTS = ("weights", "tagdict", "classes")
@@ -97,7 +97,7 @@ class Model:
     # Among equal sums NLTK takes the last tag of the alphabet, `argmax` the
     # first place.
     self._tags = sorted(classes, reverse=True)
-    self.is_universal = set(self._tags) <= set(part_of_speech.UPOS_TAGS)
+    self.is_universal = set(self._tags) <= set(conllu.UPOS_TAGS)
     place = {tag: i for i, tag in enumerate(self._tags)}
     self._looked_up = {word: place[tag] for word, tag in tagdict.items()}
     self._nothing = np.zeros(len(place), np.int32)
@@ -278,7 +278,7 @@ def _read_own(file: str):
 def _checked(file: str, values: Sequence[Any], what: str = ""):
   """(weights, tagdict, classes) if that is what they are."""
   weights, tagdict, classes = values
-  legal = set(part_of_speech.UPOS_TAGS) | set(part_of_speech.PENN_TO_UPOS)
+  legal = set(conllu.UPOS_TAGS) | set(part_of_speech.PENN_TO_UPOS)
   legal |= {"-LRB-", "-RRB-", "-NONE-"}
   try:
     tags = set(classes)

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from taskrobust_jax import errors, lock
-from taskrobust_jax.data.tagging import part_of_speech
 from taskrobust_jax.data.text import (
   blocks,
+  conllu,
   preparation,
   records,
   shards,
@@ -55,7 +55,7 @@ def test_gold_words_and_held_out_documents(arguments, tmp_path, capsys):
   info = preparation.prepare(str(tmp_path / "data"), **arguments)
   # Every 4th of the sentences, which alternate, is held out: all of one kind.
   assert info.tag_counts["eval"] == dict.fromkeys(
-    part_of_speech.UPOS_TAGS, 0
+    conllu.UPOS_TAGS, 0
   ) | dict.fromkeys(("PROPN", "ADV", "VERB", "PRON", "PUNCT"), 10)
   assert info.tag_counts["train"]["NOUN"] == 20
   assert info.tag_counts["train"]["PROPN"] == 10
