@@ -47,7 +47,7 @@ STRATEGIES: dict[str, Strategy] = {
     strategies.mirror_ascent,
     "Wang 2023 (NeurIPS)",
     _FREE,
-    "The minimax: small steps, a signal that makes tasks comparable.",
+    "The minimax: a signal that makes tasks comparable, smoothing 0.1.",
   ),
   "optimistic_mirror_ascent": Strategy(
     strategies.optimistic_mirror_ascent,
