@@ -23,6 +23,7 @@ import numpy as np
 
 from taskrobust_jax import program
 from taskrobust_jax.benchmarks import measure
+from taskrobust_jax.data import stored
 
 BATCH_SIZE = 256
 LENGTHS = (128, 512)
@@ -151,7 +152,7 @@ def write_rows(folder: str, length: int, num_rows: int) -> int:
   for split, number in (("train", NUM_SHARDS), ("eval", 1)):
     for index in range(number):
       rows = (made_row(rng, length) for _ in range(num_rows // NUM_SHARDS))
-      file = os.path.join(folder, shards.file_name(split, index, number))
+      file = os.path.join(folder, stored.file_name(split, index, number))
       counts[split].append(
         shards.write_shard(file, rows, len(part_of_speech.TAG_NAMES))
       )

@@ -4,10 +4,27 @@ from collections.abc import Callable, Sequence
 import os
 from typing import Any, Protocol
 
-from taskrobust_jax import errors
+from taskrobust_jax import errors, files
 
 SPLITS = ("train", "eval")
 INFO_FILE = "dataset.json"
+
+
+def file_name(split: str, index: int, num_shards: int) -> str:
+  """The name of a shard, as TFDS has it."""
+  return f"rows-{split}.array_record-{index:05d}-of-{num_shards:05d}"
+
+
+def write_text(file: str, text: str) -> None:
+  """Writes a text so that it is there whole or not.
+
+  The unfinished file is this process's own: one that lost its program may still
+  be writing another.
+  """
+  temporary = f"{file}.incomplete-{os.getpid()}"
+  with open(temporary, "w", encoding="utf-8") as stream:
+    stream.write(text)
+  files.replace(temporary, file)
 
 
 class _Info(Protocol):

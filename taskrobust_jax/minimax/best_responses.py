@@ -150,12 +150,7 @@ def chi_square(radius: float) -> Ascent:
     spread = -jnp.min(values, where=is_present, initial=0.0)
     values /= jnp.where(spread > 0, spread, 1.0)
 
-    # gaps[k, j]: how far signal j stands above eta, if eta is at signal k.
-    gaps = jnp.where(
-      is_present[None, :],
-      jnp.maximum(values[None, :] - values[:, None], 0.0),
-      0.0,
-    )
+    gaps = _gaps(values, is_present)
     total = gaps.sum(1)
     shares = gaps / jnp.where(total > 0, total, 1.0)[:, None]
     ratio = num_present * jnp.square(shares).sum(1)
@@ -206,11 +201,7 @@ def chi_square_penalised(penalty: float) -> Ascent:
     num_present = jnp.maximum(is_present.sum(), 1)
     values = _below_largest(signal, is_present) / (penalty * num_present)
     values = jnp.maximum(values, -LARGEST_SCORE)
-    gaps = jnp.where(
-      is_present[None, :],
-      jnp.maximum(values[None, :] - values[:, None], 0.0),
-      0.0,
-    )
+    gaps = _gaps(values, is_present)
     # With eta at the signal of an active task, the sum is below 1.
     is_active = is_present & (gaps.sum(1) < 1)
     n = jnp.maximum(is_active.sum(), 1)
@@ -235,3 +226,9 @@ def _mean(values, is_active, n):
 def _normalise(weights):
   total = weights.sum()
   return weights / jnp.where(total > 0, total, 1.0)
+
+
+def _gaps(values, is_present):
+  """[k, j]: how far signal j stands above eta, if eta is at signal k."""
+  above = jnp.maximum(values[None, :] - values[:, None], 0.0)
+  return jnp.where(is_present[None, :], above, 0.0)

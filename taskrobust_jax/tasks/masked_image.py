@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.tasks.modalities import Modality
-from taskrobust_jax.tasks.suite import Part, TaskSums, whole
+from taskrobust_jax.tasks.suite import Part, TaskSums, row_keys, whole
 from taskrobust_jax.tasks.visible import draw_order
 
 
@@ -93,8 +93,7 @@ class MaskedImage:
     part: Part | None = None,
   ) -> tuple[jax.Array, jax.Array]:
     """See `TaskSuite`; losses are means over values, counts are values."""
-    sums = self.per_task_sums(params, batch, rng, part)
-    return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+    return self.per_task_sums(params, batch, rng, part).means()
 
   def per_task_sums(
     self,
@@ -121,7 +120,7 @@ class MaskedImage:
       [batch[f"has_{self.modalities[name].source}"] for name in self.inputs], 1
     )
     rows = (part or whole(len(is_given))).rows
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, rows)
+    keys = row_keys(rng, rows)
     return jax.vmap(draw_order, (0, 0, None, None))(
       keys, is_given, self.num_patches, self.concentration
     )

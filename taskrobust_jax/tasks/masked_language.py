@@ -23,7 +23,7 @@ from taskrobust_jax.tasks.rows_by_weight import (
   check_rows,
   default_min_rows,
 )
-from taskrobust_jax.tasks.suite import Part, TaskSums, whole
+from taskrobust_jax.tasks.suite import Part, TaskSums, row_keys, whole
 
 BUDGETS = ("rows", "every_row", "one_input", "rows_by_weight")
 
@@ -166,11 +166,11 @@ class MaskedLanguage:
       sums = self._over_tasks(self._sums, params, batch, rng, part.rows)
     elif self.budget == "every_row":
       word_key, dropout_key = jax.random.split(rng)
-      dropout_keys = jax.vmap(_row_keys, (0, None))(
+      dropout_keys = jax.vmap(row_keys, (0, None))(
         jax.random.split(dropout_key, len(self.task_names)), part.rows
       )
       sums = self._sums_of_every_row(
-        params, batch, _row_keys(word_key, part.rows), dropout_keys
+        params, batch, row_keys(word_key, part.rows), dropout_keys
       )
     else:
       word_key, dropout_key, row_key = jax.random.split(rng, 3)
@@ -178,16 +178,16 @@ class MaskedLanguage:
       if self.uses_task_weights:
         tasks = self._tasks_of_rows(row_key, part.num_rows, task_weights)
         tasks = tasks[part.rows]
-      keys = (_row_keys(key, part.rows) for key in (word_key, dropout_key))
+      keys = (row_keys(key, part.rows) for key in (word_key, dropout_key))
       sums = self._sums_by_target(params, tasks, batch, *keys)
-    return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+    return sums.means()
 
   def per_task_sums(
     self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
   ) -> TaskSums:
     """Sums of every task over every row, without dropout, in every budget."""
     rows = whole(batch["tokens"].shape[0]).rows
-    return self._sums_of_every_row(params, batch, _row_keys(rng, rows), None)
+    return self._sums_of_every_row(params, batch, row_keys(rng, rows), None)
 
   def per_task_gradients(
     self, params: Any, batch: dict[str, jax.Array], rng: jax.Array
@@ -204,7 +204,7 @@ class MaskedLanguage:
 
     def loss(*arguments):
       sums = self._sums(*arguments)
-      return sums.loss / jnp.maximum(sums.count, 1.0), sums.count
+      return sums.means()
 
     (losses, counts), gradients = self._over_tasks(
       jax.value_and_grad(loss, has_aux=True),
@@ -228,8 +228,8 @@ class MaskedLanguage:
       params,
       jnp.arange(num_tasks),
       by_task(batch),
-      by_task(_row_keys(word_key, rows)),
-      by_task(_row_keys(dropout_key, rows)),
+      by_task(row_keys(word_key, rows)),
+      by_task(row_keys(dropout_key, rows)),
     )
 
   def _sums_of_every_row(self, params, batch, row_keys, dropout_keys):
@@ -320,8 +320,3 @@ class MaskedLanguage:
       hidden.is_chosen[targets_at],
       hidden.tasks[targets_at],
     )
-
-
-def _row_keys(key, rows):
-  """A key for each row by its place in the global batch, [B]."""
-  return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, rows)

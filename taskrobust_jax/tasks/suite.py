@@ -75,6 +75,11 @@ class Part(NamedTuple):
   num_rows: int
 
 
+def row_keys(key: jax.Array, rows: jax.Array) -> jax.Array:
+  """[B] keys, each from the row's place in the global batch."""
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, rows)
+
+
 def whole(num_rows: int) -> Part:
   """The part that is a whole batch of so many rows."""
   return Part(jnp.arange(num_rows), num_rows)
@@ -93,3 +98,7 @@ class TaskSums(NamedTuple):
   loss: jax.Array
   correct: jax.Array
   count: jax.Array  # type: ignore[assignment]  # Tuples have a method count.
+
+  def means(self) -> tuple[jax.Array, jax.Array]:
+    """(losses [K], counts [K]): what `per_task_losses` returns."""
+    return self.loss / jnp.maximum(self.count, 1.0), self.count

@@ -45,7 +45,7 @@ ON_ERROR = ("stop", "continue")
 
 
 class Experiment(NamedTuple):
-  """All that the loop needs; nothing in it has been computed yet.
+  """All that the loop needs; no param has been made yet.
 
   Attributes:
     suite: The tasks.
@@ -144,27 +144,7 @@ def build(
   if is_own:
     sharding.check_tensor(suites.transformers(config), mesh)
   num_tasks = len(suite.task_names)
-  check_count("seed", config.seed, least=0)
-  for name in ("num_steps", "batch_size", "log_every"):
-    check_count(name, config[name])
-  for name in ("every", "batch_size"):
-    check_count(f"evaluation.{name}", config.evaluation[name])
-  for name in ("max_rows", "patience", "adversary_rows"):
-    check_count(f"evaluation.{name}", config.evaluation[name], least=0)
-  for name in ("every", "keep_latest"):
-    check_count(f"checkpoint.{name}", config.checkpoint[name])
-  check_count("compute.accumulation", config.compute.accumulation)
-  check_writer(config.log_writer)
-  if config.checkpoint.on_error not in ON_ERROR:
-    raise InputError(
-      f"checkpoint.on_error must be in {ON_ERROR}, got "
-      f"{config.checkpoint.on_error!r}"
-    )
-  if config.checkpoint.on_error == "continue" and jax.process_count() > 1:
-    raise InputError(
-      'checkpoint.on_error must be "stop" with several processes: they could '
-      "not agree on which of them has saved"
-    )
+  _check(config)
   batch_multiple = getattr(suite, "batch_multiple", 1)
   num_parts = config.compute.accumulation
   sharding.check_batch_size(
@@ -269,6 +249,31 @@ def build(
     on_error=config.checkpoint.on_error,
     log_writer=config.log_writer,
   )
+
+
+def _check(config: ConfigDict) -> None:
+  """Raises InputError unless counts are counts and choices are legal."""
+  check_count("seed", config.seed, least=0)
+  for name in ("num_steps", "batch_size", "log_every"):
+    check_count(name, config[name])
+  for name in ("every", "batch_size"):
+    check_count(f"evaluation.{name}", config.evaluation[name])
+  for name in ("max_rows", "patience", "adversary_rows"):
+    check_count(f"evaluation.{name}", config.evaluation[name], least=0)
+  for name in ("every", "keep_latest"):
+    check_count(f"checkpoint.{name}", config.checkpoint[name])
+  check_count("compute.accumulation", config.compute.accumulation)
+  check_writer(config.log_writer)
+  if config.checkpoint.on_error not in ON_ERROR:
+    raise InputError(
+      f"checkpoint.on_error must be in {ON_ERROR}, got "
+      f"{config.checkpoint.on_error!r}"
+    )
+  if config.checkpoint.on_error == "continue" and jax.process_count() > 1:
+    raise InputError(
+      'checkpoint.on_error must be "stop" with several processes: they could '
+      "not agree on which of them has saved"
+    )
 
 
 def _adversary_rows(

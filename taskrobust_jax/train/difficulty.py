@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from taskrobust_jax import lock
+from taskrobust_jax.data import stored
 from taskrobust_jax.data.tagging import tagger
 from taskrobust_jax.data.text import dataset_info, records, shards
 from taskrobust_jax.errors import InputError
@@ -195,7 +196,7 @@ def _write(run, out_dir, num_tags, losses_of_rows) -> None:
     ends = np.cumsum(sizes)
     counts[split] = [
       shards.write_shard(
-        os.path.join(out_dir, shards.file_name(split, i, len(sizes))),
+        os.path.join(out_dir, stored.file_name(split, i, len(sizes))),
         tagged(split, end - size, end),
         len(tag_names),
       )

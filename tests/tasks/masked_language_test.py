@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from taskrobust_jax.tasks import masked_language
-from taskrobust_jax.tasks.suite import TaskSuite
+from taskrobust_jax.tasks.suite import TaskSuite, row_keys
 from tests.tasks.small import (
   LENGTH,
   TAGS,
@@ -52,7 +51,7 @@ def test_a_row_draws_by_its_place_alone():
   batch, other = random_batch(4), random_batch(4, seed=1)
   for name in other:
     other[name][2] = batch[name][2]
-  keys = masked_language._row_keys(jax.random.key(0), np.arange(4))
+  keys = row_keys(jax.random.key(0), np.arange(4))
   draw = jax.jit(jax.vmap(suite._corrupt_row, in_axes=(None, 0, 0)))
   for one, two in zip(draw(0, batch, keys), draw(0, other, keys)):
     np.testing.assert_array_equal(one[2], two[2])

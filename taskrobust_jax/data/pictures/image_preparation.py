@@ -190,7 +190,7 @@ def _finish(
       **{name: importlib.metadata.version(name) for name in _PACKAGES},
     },
   )
-  image_shards.write_text(
+  stored.write_text(
     os.path.join(directory, stored.INFO_FILE), image_info.to_json(info)
   )
   shutil.rmtree(
@@ -214,7 +214,7 @@ def _begin(directory, plan):
     with open(file, encoding="utf-8") as stream:
       made = json.load(stream)
   except FileNotFoundError:
-    image_shards.write_text(file, json.dumps(plan))
+    stored.write_text(file, json.dumps(plan))
   except ValueError as error:
     raise errors.InputError(f"{file}: is not JSON; delete {folder}") from error
   else:

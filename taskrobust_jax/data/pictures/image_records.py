@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from taskrobust_jax.data import stored
-from taskrobust_jax.data.pictures import image_info, image_rows, image_shards
+from taskrobust_jax.data.pictures import image_info, image_rows
 
 _ROWS_AT_ONCE = 256
 
@@ -91,7 +91,7 @@ class Dataset:
     stored.check_split(name)
     shards = len(self.info.shard_rows[name])
     files = [
-      os.path.join(self.directory, image_shards.file_name(name, i, shards))
+      os.path.join(self.directory, stored.file_name(name, i, shards))
       for i in range(shards)
     ]
     source = stored.open_split(

@@ -14,6 +14,7 @@ import os
 from typing import Any, NamedTuple
 
 from taskrobust_jax import errors, files
+from taskrobust_jax.data import stored
 from taskrobust_jax.data.pictures import crops, image_examples, image_rows
 
 WORK_FOLDER = ".preparing"
@@ -60,11 +61,6 @@ class Counts:
   digest: str
   skipped: int
   messages: list[str]
-
-
-def file_name(split: str, index: int, num_shards: int) -> str:
-  """The name of a shard."""
-  return f"rows-{split}.array_record-{index:05d}-of-{num_shards:05d}"
 
 
 def write_shard(
@@ -208,12 +204,12 @@ def _make(work, split, shard):
     if not (counts.skipped and work.if_bad == "fail"):
       return counts
   sources = work.splits[split]
-  name = file_name(split, shard, _num_shards(sources))
+  name = stored.file_name(split, shard, _num_shards(sources))
   file = os.path.join(work.directory, name)
   skipped: list[str] = []
   examples = _examples(sources, shard, work.if_bad, skipped)
   counts = write_shard(file, examples, work.form, skipped)
-  write_text(mark, json.dumps(dataclasses.asdict(counts)))
+  stored.write_text(mark, json.dumps(dataclasses.asdict(counts)))
   return counts
 
 
@@ -232,11 +228,3 @@ def _examples(sources, shard, if_bad, skipped):
 def _num_shards(sources):
   total = sum(len(source) for source in sources)
   return max(1, -(-total // _EXAMPLES_A_SHARD))
-
-
-def write_text(file: str, text: str) -> None:
-  """Writes a text so that it is there whole or not."""
-  temporary = f"{file}.incomplete-{os.getpid()}"
-  with open(temporary, "w", encoding="utf-8") as stream:
-    stream.write(text)
-  files.replace(temporary, file)

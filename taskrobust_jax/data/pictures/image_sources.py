@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from taskrobust_jax import errors
+from taskrobust_jax.data import prepared
 from taskrobust_jax.data.pictures import (
   image_examples,
   image_folders,
@@ -20,7 +21,6 @@ FOLDERS: dict[str, tuple[Callable, tuple[str, str]]] = {
   "camvid": (image_folders.camvid, ("train", "val")),
   "tum_rgbd": (image_folders.tum_rgbd, ("train", "val")),
 }
-_TFDS = "tfds:"
 
 
 def open_sources(
@@ -71,16 +71,16 @@ def _open(text, scenes, multimodal_folder):
     return tuple(
       scene_dataset.SceneExamples(*arguments) for arguments in scenes.values()
     )
-  if text.startswith(_TFDS):
-    name = text.removeprefix(_TFDS)
+  if text.startswith(prepared.PREFIX):
+    name = text.removeprefix(prepared.PREFIX)
     return tuple(
       tfds_images.TfdsImages(name, split) for split in ("train", "validation")
     )
   kind, has_path, path = text.partition("=")
   if kind not in FOLDERS or not has_path:
     raise errors.InputError(
-      f"data.sources: {text!r} is not {SCENES}, {_TFDS}NAME or KIND=PATH with "
-      f"KIND in {', '.join(FOLDERS)}"
+      f"data.sources: {text!r} is not {SCENES}, {prepared.PREFIX}NAME or "
+      f"KIND=PATH with KIND in {', '.join(FOLDERS)}"
       f"{errors.did_you_mean(kind, FOLDERS)}"
     )
   make, (train_split, eval_split) = FOLDERS[kind]

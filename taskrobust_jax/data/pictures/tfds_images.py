@@ -5,12 +5,12 @@ prepared before, as files of array_record. Without it an error names the folder
 that was looked in and the command.
 """
 
-import os
 from typing import Any
 
 import numpy as np
 
 from taskrobust_jax import errors
+from taskrobust_jax.data import prepared
 from taskrobust_jax.data.pictures import crops, decoding
 
 
@@ -60,8 +60,8 @@ class TfdsImages:
     except Exception as error:  # TFDS raises many types for a bad split.
       raise errors.InputError(
         f"split: {split!r} of tfds:{name} cannot be read: "
-        f"{_first_line(error)}; it has {', '.join(builder.info.splits)} and "
-        "parts such as 'train[:10%]'"
+        f"{prepared.first_line(error)}; it has "
+        f"{', '.join(builder.info.splits)} and parts such as 'train[:10%]'"
       ) from error
     self._described = f"{builder.info.full_name} {split}"
 
@@ -87,7 +87,8 @@ class TfdsImages:
       values = self._source[int(index)]
     except Exception as error:  # What it raises differs with the damage.
       raise errors.InputError(
-        f"{self.place}: example {index} cannot be read: {_first_line(error)}"
+        f"{self.place}: example {index} cannot be read: "
+        f"{prepared.first_line(error)}"
       ) from error
     try:
       example = {"rgb": decoding.decode_rgb(values["image"])}
@@ -112,36 +113,11 @@ class TfdsImages:
 
 
 def _builder(name):
-  import tensorflow_datasets as tfds
-
-  # As TFDS does, which looks only when it is imported.
-  folder = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-  folder = os.path.expanduser(folder)
-  remedy = (
-    "Prepare it once, where there are its files and TensorFlow: `tfds build "
-    f"{name} --file_format=array_record --data_dir={folder}`; another folder "
-    "is given by the environment variable TFDS_DATA_DIR"
-  )
-  try:
-    builder = tfds.builder(name, try_gcs=False, data_dir=folder)
-  except Exception as error:  # DatasetNotFoundError, an unknown config, ...
-    raise errors.InputError(
-      f"source: tfds:{name} is neither prepared nor known to TFDS: looked in "
-      f"{folder}: {_first_line(error)}. {remedy}"
-    ) from error
-  place = str(builder.data_dir)
-  if not os.path.isfile(os.path.join(place, "dataset_info.json")):
-    raise errors.InputError(
-      f"source: tfds:{name} is not prepared: looked in {place}. {remedy}"
-    )
-  kind = str(getattr(builder.info.file_format, "value", "unknown"))
+  builder = prepared.builder(name)
+  kind = prepared.file_format(builder)
   if kind != "array_record":
     raise errors.InputError(
-      f"source: {place} holds {kind} files, of which examples cannot be read "
-      f"by index. {remedy}"
+      f"source: {builder.data_dir} holds {kind} files, of which examples "
+      f"cannot be read by index. {prepared.remedy(name)}"
     )
   return builder
-
-
-def _first_line(error):
-  return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ import functools
 import os
 from typing import Any
 
+from taskrobust_jax.data import stored
 from taskrobust_jax.data.tagging import part_of_speech, taggers
 from taskrobust_jax.data.text import (
   corpus,
@@ -66,7 +67,7 @@ def make_shard(block: Block) -> Block:
     corpus.read_block(work_folder, split, index),
   )
   pieces = wordpiece.encode(work.tokenizer, tagged)
-  name = shards.file_name(split, index, work.num_blocks[split])
+  name = stored.file_name(split, index, work.num_blocks[split])
   rows = packing.pack(
     pieces, work.row_length, special_token_ids=work.special_token_ids
   )

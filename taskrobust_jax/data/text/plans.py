@@ -85,7 +85,7 @@ def begin(directory: str, folder: str, plan: dict[str, Any]) -> None:
 def remove_shards(directory: str, end: str) -> None:
   """Removes shards whose names end like this."""
   for split in stored.SPLITS:
-    name = shards.file_name(split, 0, 0).partition("-00000")[0]
+    name = stored.file_name(split, 0, 0).partition("-00000")[0]
     pattern = os.path.join(glob.escape(directory), f"{name}-{end}")
     for file in glob.glob(pattern):
       os.remove(file)

@@ -56,7 +56,7 @@ def show(
   print()
   for name in stored.SPLITS:
     last = len(counts[name]) - 1
-    ends = sorted({shards.file_name(name, i, last + 1) for i in (0, last)})
+    ends = sorted({stored.file_name(name, i, last + 1) for i in (0, last)})
     print(f"wrote {os.path.join(directory, ' ... '.join(ends))}")
   written = ("tokenizer.json", "dataset_info.json", "features.json")
   for file in (*written, stored.INFO_FILE):

@@ -46,11 +46,6 @@ class Counts:
   confusion: list[list[int]] | None = None
 
 
-def file_name(split: str, index: int, num_shards: int) -> str:
-  """The name of a shard, as TFDS has it."""
-  return f"{_NAME}-{split}.array_record-{index:05d}-of-{num_shards:05d}"
-
-
 def write_shard(
   file: str,
   rows: Iterable[Mapping[str, np.ndarray]],
@@ -116,10 +111,7 @@ def read_counts(file: str) -> Counts | None:
 
 def write_json(file: str, values: Any) -> None:
   """Writes JSON so that it is there whole or not."""
-  temporary = f"{file}.incomplete-{os.getpid()}"
-  with open(temporary, "w", encoding="utf-8") as stream:
-    json.dump(values, stream)
-  files.replace(temporary, file)
+  stored.write_text(file, json.dumps(values))
 
 
 def read_json(file: str) -> Any:

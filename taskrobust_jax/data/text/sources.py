@@ -17,6 +17,7 @@ import sysconfig
 import warnings
 
 from taskrobust_jax import errors
+from taskrobust_jax.data import prepared
 from taskrobust_jax.data.text import conllu, tfds_text
 from taskrobust_jax.data.text.lines import read_lines
 
@@ -92,8 +93,8 @@ def read(
 
 def _tfds_name(source: str) -> str:
   """NAME of "tfds:NAME", "" for other sources."""
-  is_tfds = str(source).startswith(tfds_text.PREFIX)
-  return source.removeprefix(tfds_text.PREFIX) if is_tfds else ""
+  is_tfds = str(source).startswith(prepared.PREFIX)
+  return source.removeprefix(prepared.PREFIX) if is_tfds else ""
 
 
 def find_files(source: str, path: str, text_feature: str = "text") -> list[str]:

@@ -12,8 +12,7 @@ import re
 from typing import Any
 
 from taskrobust_jax import errors
-
-PREFIX = "tfds:"
+from taskrobust_jax.data import prepared
 
 # What wiki40b has between the parts of an article, and what would be a line
 # break inside a document.
@@ -33,7 +32,7 @@ def documents(name: str, split: str, feature: str) -> Iterator[tuple[str, str]]:
     InputError: no such dataset, split or feature, no data, or no TensorFlow
       where it is needed.
   """
-  builder = _builder(name)
+  builder = prepared.builder(name)
   _check(builder, name, split, feature)
   for number, example in enumerate(_examples(builder, split)):
     place = f"tfds:{name}/{split}:{number}"
@@ -63,7 +62,7 @@ def examples(
   Raises:
     InputError: as `documents`.
   """
-  builder = _builder(name)
+  builder = prepared.builder(name)
   for feature in features:
     _check(builder, name, split, feature)
   yield from _examples(builder, split)
@@ -71,7 +70,7 @@ def examples(
 
 def find_files(name: str, split: str, feature: str) -> list[str]:
   """The files that `documents` reads; checks all that can be checked."""
-  builder = _builder(name)
+  builder = prepared.builder(name)
   _check(builder, name, split, feature)
   try:
     paths = builder.info.splits[split].filepaths
@@ -83,46 +82,8 @@ def find_files(name: str, split: str, feature: str) -> list[str]:
   return sorted(str(path) for path in paths if os.path.isfile(path))
 
 
-def _builder(name: str) -> Any:
-  import tensorflow_datasets as tfds
-
-  try:
-    return tfds.builder(name, try_gcs=False, data_dir=_data_dir())
-  except ImportError as error:
-    raise errors.InputError(
-      f"source: tfds:{name} needs a package that is not installed ({error}); "
-      "`pip install 'taskrobust_jax[data]'` brings TensorFlow"
-    ) from error
-  except Exception as error:  # DatasetNotFoundError, an unknown config, ...
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    raise errors.InputError(
-      f"source: tfds:{name} is neither prepared nor known to TFDS: looked in "
-      f"{_data_dir()}: {first}. {_remedy(name)}"
-    ) from error
-
-
-def _data_dir() -> str:
-  # As TFDS does, which looks only when it is imported.
-  folder = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-  return os.path.expanduser(folder)
-
-
-def _remedy(name: str) -> str:
-  return (
-    "Prepare it once, where there are a network and TensorFlow: `tfds build "
-    f"{name} --file_format=array_record --data_dir={_data_dir()}`; another "
-    "folder is given by the environment variable TFDS_DATA_DIR"
-  )
-
-
 def _check(builder: Any, name: str, split: str, feature: str) -> None:
   """Raises InputError where data, feature or TensorFlow is missing."""
-  folder = str(builder.data_dir)
-  if not os.path.isfile(os.path.join(folder, "dataset_info.json")):
-    raise errors.InputError(
-      f"source: tfds:{name} is not prepared: looked in {folder}. "
-      f"{_remedy(name)}"
-    )
   features = builder.info.features
   kinds = {key: _kind(value) for key, value in (features or {}).items()}
   if kinds.get(feature) != "text":
@@ -137,8 +98,9 @@ def _check(builder: Any, name: str, split: str, feature: str) -> None:
     )
   if not _has_random_access(builder) and not _has_tensorflow():
     raise errors.InputError(
-      f"source: {folder} holds {_format(builder)} files, which only "
-      "TensorFlow reads: `pip install 'taskrobust_jax[data]'`; or prepare the "
+      f"source: {builder.data_dir} holds {prepared.file_format(builder)} "
+      "files, which only TensorFlow reads: `pip install "
+      "'taskrobust_jax[data]'`; or prepare the "
       f"dataset anew with `tfds build {name} --file_format=array_record`"
     )
 
@@ -152,12 +114,8 @@ def _kind(feature: Any) -> str:
   return "text" if is_text else name
 
 
-def _format(builder: Any) -> str:
-  return str(getattr(builder.info.file_format, "value", "unknown"))
-
-
 def _has_random_access(builder: Any) -> bool:
-  return _format(builder) == "array_record"
+  return prepared.file_format(builder) == "array_record"
 
 
 def _has_tensorflow() -> bool:

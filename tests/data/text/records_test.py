@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax import errors
+from taskrobust_jax.data import stored
 from taskrobust_jax.data.tagging import part_of_speech
 from taskrobust_jax.data.text import (
   packing,
@@ -42,7 +43,7 @@ def write(folder, train, held_out, tokenizer=TOKENIZER, rows_a_shard=99):
     ]
     counts[split] = [
       shards.write_shard(
-        str(folder / shards.file_name(split, i, len(parts))), part, 18
+        str(folder / stored.file_name(split, i, len(parts))), part, 18
       )
       for i, part in enumerate(parts)
     ]
@@ -131,11 +132,11 @@ def test_verify_names_the_first_bad_shard(tmp_path):
   write(tmp_path, make_rows(50), make_rows(7), rows_a_shard=20)
   dataset = records.open_dataset(str(tmp_path))
   # Rows of the right shape that are others: only the digest can tell.
-  path = str(tmp_path / shards.file_name("train", 1, 3))
+  path = str(tmp_path / stored.file_name("train", 1, 3))
   shards.write_shard(path, make_rows(20, seed=5), 18)
   with pytest.raises(errors.InputError, match="shard 1 of 3 of train is dam"):
     dataset.verify()
-  (tmp_path / shards.file_name("train", 1, 3)).write_bytes(b"x" * 9_000)
+  (tmp_path / stored.file_name("train", 1, 3)).write_bytes(b"x" * 9_000)
   with pytest.raises(errors.InputError, match=r"shard 1 .* damaged: .*cannot"):
     dataset.verify()
 

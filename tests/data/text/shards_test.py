@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from taskrobust_jax import errors
+from taskrobust_jax.data import stored
 from taskrobust_jax.data.tagging import part_of_speech
 from taskrobust_jax.data.text import packing, shards
 
@@ -23,7 +24,7 @@ def test_a_shard_has_its_name_when_it_is_whole(tmp_path):
       yield ROW
       seen.append(sorted(os.listdir(tmp_path)))
 
-  file = tmp_path / shards.file_name("train", 2, 7)
+  file = tmp_path / stored.file_name("train", 2, 7)
   counts = shards.write_shard(str(file), rows(), 18)
   assert file.name == "rows-train.array_record-00002-of-00007"
   assert set(map(tuple, seen)) == {(f"{file.name}.incomplete-{os.getpid()}",)}
@@ -68,7 +69,7 @@ def test_counts_come_back(tmp_path):
 
 
 def test_an_empty_split_names_itself(tmp_path):
-  file = tmp_path / shards.file_name("train", 0, 1)
+  file = tmp_path / stored.file_name("train", 0, 1)
   counts = shards.write_shard(str(file), [ROW], 18)
   with pytest.raises(errors.InputError, match="the split eval has 0 rows"):
     shards.finish(
