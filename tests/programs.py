@@ -22,6 +22,8 @@ ENVIRONMENT = {
   # Programs are compiled once for all the processes of the tests.
   "JAX_COMPILATION_CACHE_DIR": str(_SHARED / "cache"),
   "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+  # Some versions of jaxlib log pages about a program that they load from it.
+  "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 LAST = 160
 SMALL = (
