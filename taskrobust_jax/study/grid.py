@@ -188,7 +188,8 @@ def stage_a() -> list[Group]:
   groups = [
     Group(setting, SCREEN, methods, seeds, ("frozen",))
     for setting in (NOVELS, TREEBANK)
-    for methods in ((AVERAGING, ORDINARY), ADAPTIVE, FIXED)
+    # One of the fixed weightings is made of what the winner's runs found.
+    for methods in ((AVERAGING, ORDINARY), (*ADAPTIVE, WINNER), FIXED)
   ]
   groups.append(Group(NOVELS, SCREEN, SCREENS, seeds[:1]))
   groups += [

@@ -56,6 +56,17 @@ def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
     assert bool(stages[2]) == waits
 
 
+def test_weights_that_a_run_finds_come_after_that_run():
+  for groups in (grid.small(), grid.stage_a()):
+    found = set()
+    for group in groups:
+      for method in group.methods:
+        if "{mean_weights}" in method.arguments:
+          assert group.setting.name in found
+      if grid.WINNER in group.methods:
+        found.add(group.setting.name)
+
+
 def test_calls_name_what_they_read(tmp_path):
   folders = {
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
