@@ -1,10 +1,12 @@
 r"""Evaluates a checkpoint of a run on the held-out rows.
 
   python -m taskrobust_jax.evaluate --workdir=DIR --data_dir=DIR [--step=N] \
-    [--second_half] [--out=FILE.json]
+    [--second_half] [--config=FILE.py] [--out=FILE.json]
 
 The config is the run's own, and so are the rows: the first
-`evaluation.max_rows`, which it was evaluated on while it trained.
+`evaluation.max_rows`, which it was evaluated on while it trained. With
+`--config` the tasks are those of another config on the same data: what a model
+of ordinary masking, say, has learnt of each part of speech.
 `--second_half` takes the second half of the split instead, and corrupts it
 alike for every run: rows that no choice was made by, if the config's own lie in
 the first half. Nothing is written but the file that `--out` names.
@@ -13,10 +15,13 @@ the first half. Nothing is written but the file that `--out` names.
 import pathlib
 
 from absl import flags
+import jax
+from ml_collections import config_flags
 import numpy as np
 
 from taskrobust_jax import files, program
 from taskrobust_jax.errors import InputError
+from taskrobust_jax.train.build import build
 from taskrobust_jax.train.evaluation import evaluate_state, make_evaluate
 from taskrobust_jax.train.restored import Restored, restore
 from taskrobust_jax.transfer.task import Subset
@@ -26,6 +31,9 @@ _DATA_DIR = program.define_path("data_dir", "What `prepare` wrote.")
 _STEP = flags.DEFINE_integer("step", None, "Which checkpoint; the latest.")
 _SECOND_HALF = flags.DEFINE_bool(
   "second_half", False, "Evaluate on the second half of the held-out rows."
+)
+_CONFIG = config_flags.DEFINE_config_file(
+  "config", None, "Whose tasks and rows; the run's own."
 )
 _OUT = program.define_path("out", "JSON file for what is printed.")
 
@@ -37,6 +45,8 @@ def main() -> None:
     raise InputError(f"--out={out} must name a file in a folder that is there")
   program.cache_compiled()
   restored = restore(_WORKDIR.value, _DATA_DIR.value, _STEP.value)
+  if _CONFIG.value is not None:
+    restored = _with_tasks_of(restored, _CONFIG.value)
   experiment, _, state = restored
   evaluate = experiment.evaluate
   if _SECOND_HALF.value:
@@ -50,6 +60,30 @@ def main() -> None:
   if out is not None:
     files.write_object(out, {"step": int(state.step), **values})
     print(f"wrote {out}")
+
+
+def _with_tasks_of(restored: Restored, config) -> Restored:
+  """The run with the tasks of another config.
+
+  Raises:
+    InputError: Its model is another one.
+  """
+  experiment = build(config, restored.dataset)
+  models = [
+    {
+      jax.tree_util.keystr(path): leaf.shape
+      for path, leaf in jax.tree.leaves_with_path(params)
+    }
+    for params in (restored.state.params, experiment.state_shapes.params)
+  ]
+  if models[0] != models[1]:
+    name, _ = min(models[0].items() ^ models[1].items())
+    own, other = (model.get(name, "not there") for model in models)
+    raise InputError(
+      f"--config has another model than the run: {name} is {other}, of the "
+      f"run {own}"
+    )
+  return restored._replace(experiment=experiment)
 
 
 def _on_second_half(restored: Restored):

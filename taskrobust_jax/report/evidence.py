@@ -124,7 +124,12 @@ def is_adaptive(method: str) -> bool:
 
 
 def of_run(
-  run: Run, judged: pathlib.Path, setting: str, purpose: str, method: str
+  run: Run,
+  judged: pathlib.Path,
+  setting: str,
+  purpose: str,
+  method: str,
+  screened: pathlib.Path | None = None,
 ) -> PreTraining:
   """The line of a run that ended.
 
@@ -134,9 +139,17 @@ def of_run(
     setting: See `PreTraining`.
     purpose: See `PreTraining`.
     method: See `PreTraining`.
+    screened: What `evaluate --out` wrote, if the run's own tasks are others
+      than those that it is judged by. Weights are then shares of the targets.
   """
   found = read_json(judged)
+  counts = _of_tasks(found, "count")
   seen = upstream.values([[run]])[0]
+  if screened is None:
+    screen, weights = seen["loss"], seen["mean_weight"]
+  else:
+    screen = _of_tasks(read_json(screened), "loss")
+    weights = {k: n / sum(counts.values()) for k, n in counts.items()}
   paid = cost.of_pre_training(methods.Method(method, {}, (run,)))
   config = run.manifest["config"]
   return PreTraining(
@@ -149,10 +162,10 @@ def of_run(
     examples=paid.examples,
     flops=_known(paid.flops),
     seconds=_known(paid.seconds),
-    screen=_rounded(seen["loss"]),
-    loss=_rounded({k: found[f"eval/loss/{k}"] for k in run.task_names}),
-    weights=_rounded(seen["mean_weight"]),
-    counts={k: found[f"eval/count/{k}"] for k in run.task_names},
+    screen=_rounded(screen),
+    loss=_rounded(_of_tasks(found, "loss")),
+    weights=_rounded(weights),
+    counts=counts,
   )
 
 
@@ -260,6 +273,16 @@ def _strategy(config: Mapping[str, Any]) -> str:
   if isinstance(section.get("reference_losses"), str):
     section["reference_losses"] = "calibrate"
   return ",".join(f"{name}={value}" for name, value in section.items())
+
+
+def _of_tasks(values: Mapping[str, float], kind: str) -> dict[str, float]:
+  """What `evaluate` told of each task: its "loss" or "count"."""
+  prefix = f"eval/{kind}/"
+  return {
+    name.removeprefix(prefix): value
+    for name, value in values.items()
+    if name.startswith(prefix)
+  }
 
 
 def _known(value: float) -> float | None:

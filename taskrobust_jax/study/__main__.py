@@ -23,6 +23,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, evidence_page, excess
 from taskrobust_jax.study import grid
 from taskrobust_jax.study.calls import JobMaker
+from taskrobust_jax.study.inputs import Inputs
 from taskrobust_jax.study.runner import Runner
 
 _SIZE = flags.DEFINE_enum("size", "small", ["small", "full"], "How much.")
@@ -68,14 +69,14 @@ def main() -> int:
     raise InputError(
       f"--methods: {sorted(unknown)} are not among {', '.join(sorted(known))}"
     )
-  maker = JobMaker(
+  inputs = Inputs(
     out,
-    results,
     folders,
     _STEPS.value,
     _PRETRAIN_FLAGS.value,
     _FINETUNE_FLAGS.value,
   )
+  maker = JobMaker(inputs, results)
   cores = None
   if _DEVICE.value == "cpu":
     cores = sorted(os.sched_getaffinity(0))

@@ -1,6 +1,6 @@
 """The calls of programs that a group of the study's runs is made of."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 import dataclasses
 import pathlib
 
@@ -13,12 +13,12 @@ from taskrobust_jax.report.evidence_page import FILES, PROBES, RUNS, SCORES
 from taskrobust_jax.report.read import read_run
 from taskrobust_jax.report.results import read_fine_tuning
 from taskrobust_jax.study import grid, placeholders
+from taskrobust_jax.study.inputs import Inputs
 from taskrobust_jax.study.runner import Job
 from taskrobust_jax.train import references
 
-_CONFIG, _TUNING = "configs/pos_bert_study.py", "configs/finetune_study.py"
-_PROBE_SHARE = 20  # A forecast's runs take so small a part of the steps.
-_JUDGED = "judged.json"  # In a run's folder.
+_PROBE_SHARE = 1 / 20  # A forecast's runs take so small a part of the steps.
+_JUDGED, _SCREENED = "judged.json", "screened.json"  # In a run's folder.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,20 +26,17 @@ class JobMaker:
   """Makes the jobs of groups.
 
   Attributes:
-    out: Folder of the runs.
+    inputs: Of the programs; `inputs.out` is the folder of the runs.
     results: Folder of the lines.
-    folders: Where "treebank", "novels" and "glue" lie.
-    steps: Of a run.
-    pretrain_flags: More flags of `prepare`, `pretrain` and `calibrate`.
-    finetune_flags: More flags of `finetune`.
   """
 
-  out: pathlib.Path
+  inputs: Inputs
   results: pathlib.Path
-  folders: Mapping[str, pathlib.Path]
-  steps: int
-  pretrain_flags: Sequence[str] = ()
-  finetune_flags: Sequence[str] = ()
+
+  @property
+  def out(self) -> pathlib.Path:
+    """Folder of the runs."""
+    return self.inputs.out
 
   def stages(self, group: grid.Group) -> list[list[Job]]:
     """Lists of jobs, one after the other; those of a list go side by side."""
@@ -69,23 +66,9 @@ class JobMaker:
     ]
 
   def _data(self, setting: grid.Setting, readers: Sequence[Job]) -> Job:
-    def calls():
-      if "perceptron" in setting.tagger and not self._tagger.exists():
-        yield (
-          "prepare",
-          f"--train_tagger={self._treebank('train')}",
-          f"--tagger_path={self._tagger}",
-        )
-      yield (
-        "prepare",
-        *self._config(setting, "strategy=uniform"),
-        f"--data_dir={self._data_dir(setting)}",
-        "--num_workers=1",
-      )
-
     return Job(
       f"data/{setting.data}",
-      calls,
+      lambda: self.inputs.preparing(setting),
       is_kept=lambda: all(job.is_kept() for job in readers),
     )
 
@@ -125,17 +108,11 @@ class JobMaker:
   def _probe(self, setting: grid.Setting) -> Job:
     """Short runs, whose cosines and excess forecast the gain."""
     folder = self.out / setting.folder / "probe"
-    steps = max(1, self.steps // _PROBE_SHARE)
 
     def calls():
       for how in ("averaged", "single"):
         file = folder / f"{how}.json"
-        yield (
-          *self._calibrate(setting, how, folder, file),
-          *_steps(steps),
-          f"--config.evaluation.every={steps}",
-          f"--config.checkpoint.every={steps}",
-        )
+        yield self._calibrate(setting, how, folder, file, _PROBE_SHARE)
 
     def collect():
       averaged, single = (
@@ -148,6 +125,7 @@ class JobMaker:
         averaged.curves["held_out"].losses[-1],
         single.curves["held_out"].losses[-1],
       )
+      steps = averaged.curves["held_out"].steps[-1]
       probe = Probe(
         setting.name, steps, names, *(np.round(x, 4).tolist() for x in found)
       )
@@ -175,16 +153,27 @@ class JobMaker:
     def calls():
       yield (
         "pretrain",
-        *self._config(setting, self._arguments(group, method)),
+        *self.inputs.pretraining(setting, self._arguments(group, method)),
         *method.flags,
         f"--config.seed={seed}",
-        f"--data_dir={self._data_dir(setting)}",
+        f"--data_dir={self.inputs.data_dir(setting)}",
         f"--workdir={folder}",
       )
-      yield self._evaluate(setting, folder)
+      if method == grid.ORDINARY:  # Judged by the tasks that the others have.
+        tasks = (
+          *self.inputs.pretraining(setting, grid.AVERAGING.arguments),
+          f"--config.seed={seed}",
+        )
+        yield (*self._evaluate(setting, folder), *tasks)
+        yield (*self._evaluate(setting, folder, _SCREENED), *tasks)
+      else:
+        yield self._evaluate(setting, folder)
 
     def collect():
-      line = evidence.of_run(read_run(folder), folder / _JUDGED, *key[:3])
+      screened = folder / _SCREENED if method == grid.ORDINARY else None
+      line = evidence.of_run(
+        read_run(folder), folder / _JUDGED, *key[:3], screened
+      )
       self._keep(RUNS, [line])
 
     def is_kept():
@@ -211,16 +200,11 @@ class JobMaker:
     def calls():
       yield (
         "finetune",
-        f"--config={_TUNING}{':frozen' if mode == 'frozen' else ''}",
+        *self.inputs.downstream(group.setting, mode),
         f"--from={run if method else f'random:{run}'}",
-        f"--tasks={','.join(grid.TASKS)}",
-        f"--data_dir={self.folders['glue']}",
-        f"--config.tagging.train_path={self._treebank('train')}",
-        f"--config.tagging.eval_path={self._treebank('dev')}",
         f"--num_examples={','.join(map(str, group.sizes))}",
         f"--seeds={','.join(map(str, grid.TUNING_SEEDS))}",
         f"--workdir={folder}",
-        *self.finetune_flags,
       )
 
     def collect():
@@ -243,45 +227,33 @@ class JobMaker:
 
     return Job(str(folder.relative_to(self.out)), calls, collect, is_kept)
 
-  def _config(self, setting: grid.Setting, arguments: str) -> Iterator[str]:
-    """Flags of the config; those given by hand come last and so count."""
-    text = ",".join((setting.text, *setting.arguments, arguments))
-    yield f"--config={_CONFIG}:{text}"
-    if setting.text == "novels":
-      yield f"--config.data.train_path={self.folders['novels']}/*.txt"
-    else:
-      yield f"--config.data.train_path={self._treebank('train')}"
-      yield f"--config.data.eval_path={self._treebank('dev')}"
-    if setting.tagger == "perceptron":
-      yield f"--config.data.tagger_path={self._tagger}"
-    yield from _steps(self.steps)
-    yield from setting.flags
-    yield from self.pretrain_flags
-
-  def _calibrate(self, setting, how, folder, file) -> tuple[str, ...]:
+  def _calibrate(
+    self, setting, how, folder, file, share=1.0
+  ) -> tuple[str, ...]:
     return (
       "calibrate",
-      *self._config(setting, "strategy=uniform"),
+      *self.inputs.pretraining(setting, "strategy=uniform", share),
       f"--how={how}",
-      f"--data_dir={self._data_dir(setting)}",
+      f"--data_dir={self.inputs.data_dir(setting)}",
       f"--workdir={folder}",
       f"--out={file}",
     )
 
-  def _evaluate(self, setting, run: pathlib.Path) -> tuple[str, ...]:
+  def _evaluate(
+    self, setting, run: pathlib.Path, name: str = _JUDGED
+  ) -> tuple[str, ...]:
     return (
       "evaluate",
       f"--workdir={run}",
-      f"--data_dir={self._data_dir(setting)}",
-      "--second_half",
-      f"--out={run / _JUDGED}",
+      f"--data_dir={self.inputs.data_dir(setting)}",
+      *(["--second_half"] if name == _JUDGED else []),
+      f"--out={run / name}",
     )
 
   def _arguments(self, group: grid.Group, method: grid.Method) -> str:
     setting = group.setting
     known = placeholders.of_lines(
-      [x for x in self._lines(RUNS) if x.setting == setting.name],
-      group.purpose,
+      self._lines(RUNS), setting.name, group.purpose
     )
     known["references"] = str(self._curves(setting))
     try:
@@ -306,24 +278,7 @@ class JobMaker:
     place = self.out / group.setting.folder / group.purpose
     return place / name.replace(" ", "_") / f"seed{seed}"
 
-  def _data_dir(self, setting: grid.Setting) -> pathlib.Path:
-    return self.out / "data" / setting.data
-
-  def _treebank(self, split: str) -> pathlib.Path:
-    return self.folders["treebank"] / f"{split}.conllu.gz"
-
-  @property
-  def _tagger(self) -> pathlib.Path:
-    return self.out / "tagger.json"
-
 
 def _waits(method: grid.Method) -> bool:
   """Whether a method is made from what earlier runs found."""
   return "{" in method.arguments
-
-
-def _steps(steps: int) -> tuple[str, str]:
-  return (
-    f"--config.num_steps={steps}",
-    f"--config.optimizer.warmup_steps={steps // 10}",
-  )

@@ -16,11 +16,13 @@ TASKS = (
   *("SST-2", "MRPC", "STS-B", "CoLA", "WNLI"),
   *("tagging", "agreement"),
 )
+PICTURE_TASKS = ("scenes_classes", "scenes_segmentation", "scenes_depth")
 SIZES = (64, 256, 1_024, 0)
 TUNING_SEEDS = (0, 1, 2)
 SEEDS = (20, 21, 22, 23, 24)  # Of comparisons; 10 to 14 were of the first one.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
 _RELATIVE = "signal=relative_to_start+ema,decay=0.9"
+_RAW = "signal=ema,decay=0.9"
 _BY_WEIGHT = ("--config.tasks.budget=rows_by_weight",)
 
 
@@ -29,15 +31,17 @@ class Setting(NamedTuple):
 
   Attributes:
     name: Of its folder.
-    text: "novels" or "treebank".
+    source: "novels", "treebank" or "scenes".
     arguments: Of the config, besides those of a method.
     flags: Of the config.
+    length: Steps of a run, of those of the study.
   """
 
   name: str
-  text: str
+  source: str
   arguments: tuple[str, ...] = ()
   flags: tuple[str, ...] = ()
+  length: float = 1.0
 
   @property
   def folder(self) -> str:
@@ -47,14 +51,13 @@ class Setting(NamedTuple):
   @property
   def data(self) -> str:
     """The folder of its data, which a model's size does not change."""
-    return re.sub(r"\W", "_", "_".join((self.text, *self.arguments)))
+    return re.sub(r"\W", "_", "_".join((self.source, *self.arguments)))
 
   @property
   def tagger(self) -> str:
     """The tagger of its parts of speech; "" where it is split otherwise."""
-    if self.arguments:
-      return ""
-    return "perceptron" if self.text == "novels" else "gold"
+    of_source = {"novels": "perceptron", "treebank": "gold", "scenes": ""}
+    return "" if self.arguments else of_source[self.source]
 
 
 class Method(NamedTuple):
@@ -103,6 +106,16 @@ def mirror(
 
 
 NOVELS, TREEBANK = (Setting(name, name) for name in ("novels", "treebank"))
+SCENES = Setting("scenes", "scenes", length=0.5)
+LENGTHS = (
+  Setting("novels third", "novels", length=1 / 3),
+  Setting("novels double", "novels", length=2.0),
+)
+TINY = Setting(
+  "novels tiny",
+  "novels",
+  flags=("--config.model.width=128", "--config.model.mlp_width=512"),
+)
 MINI = Setting(
   "novels mini",
   "novels",
@@ -133,6 +146,10 @@ FIXED = tuple(
     ("by ascent", "mean_weights"),
   )
 )
+# Two stages: weights that minimax found for the smaller model.
+FROM_SMALL = Method(
+  "fixed from small", "strategy=fixed,weights={small_weights}"
+)
 SCREENS = (
   *(Method(f"softmax_weighted {t}", softmax(t)) for t in (0.1, 1.0, 3.0)),
   *(Method(f"mirror_ascent {s}", mirror(s)) for s in (0.005, 0.1, 0.5, 2.0)),
@@ -144,10 +161,11 @@ SCREENS = (
   Method("optimistic 0.5", mirror(0.5, strategy="optimistic_mirror_ascent")),
   Method("mirror_ascent 0.5 unsmoothed", mirror(0.5, smoothing=0.0)),
   Method("mirror_ascent 0.5 relative", mirror(0.5, _RELATIVE)),
+  Method("mirror_ascent 0.1 raw", mirror(0.1, _RAW)),
   *(
     Method(f"mirror_ascent {name}", mirror(0.02, signal))
     for name, signal in (
-      ("raw", "signal=ema,decay=0.9"),
+      ("raw", _RAW),
       ("relative", _RELATIVE),
       (
         "held-out excess",
@@ -164,12 +182,14 @@ FINALISTS = (
   next(m for m in SCREENS if m.name == "mirror_ascent 0.5 by rows"),
   next(m for m in FIXED if m.name == "fixed by ascent"),
 )
-WINNER = FINALISTS[0]
+# What configs of pictures have, whose losses share no scale.
+RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
+WINNER, BY_ASCENT = FINALISTS[0], FINALISTS[2]
 SPLITS = tuple(
   Setting(f"novels {split.replace(':', ' ')}", "novels", (f"split={split}",))
   for split in (
     *("word_frequency:4", "word_frequency:8", "word_frequency:16"),
-    "sentence_length:4",
+    *("sentence_length:4", "tfidf_cluster:4", "difficulty"),
   )
 )
 
@@ -195,13 +215,18 @@ def stage_a() -> list[Group]:
   groups += [
     Group(setting, SCREEN, methods, seeds[:1])
     for setting in SPLITS
-    for methods in ((AVERAGING,), ADAPTIVE[:4])
+    for methods in ((AVERAGING,), (ADAPTIVE[0], WINNER))
+  ]
+  groups += [
+    Group(setting, SCREEN, methods, seeds)
+    for setting in LENGTHS
+    for methods in ((AVERAGING,), (WINNER,), (BY_ASCENT,))
   ]
   return groups
 
 
 def stage_b(finalists: Sequence[str]) -> list[Group]:
-  """Finalists on fresh seeds, and on a larger model.
+  """Finalists on fresh seeds, on larger models, and on pictures.
 
   Args:
     finalists: Names of methods.
@@ -210,14 +235,19 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     tuple(m for m in methods if m.name in finalists)
     for methods in (ADAPTIVE + SCREENS, FIXED)
   )
+  both = ("frozen", "full")
   return [
-    Group(setting, COMPARISON, methods, seeds, modes)
-    for setting, chosen, seeds, modes in (
-      (NOVELS, adaptive, SEEDS, ("frozen", "full")),
-      (NOVELS, fixed, SEEDS, ("frozen", "full")),
-      (MINI, adaptive, SEEDS[:3], ("full",)),
+    Group(setting, COMPARISON, methods, seeds, modes, sizes)
+    for setting, seeds, modes, sizes, *chosen in (
+      (NOVELS, SEEDS, both, SIZES, (AVERAGING,), adaptive, fixed),
+      (TINY, SEEDS, both, SIZES[::2], (AVERAGING,), (WINNER, FROM_SMALL)),
+      (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
+      (
+        *(SCENES, SEEDS, ("frozen",), SIZES[::2]),
+        *((AVERAGING,), (WINNER, RELATIVE), (BY_ASCENT,)),
+      ),
     )
-    for methods in ((AVERAGING,), chosen)
+    for methods in chosen
   ]
 
 

@@ -7,19 +7,34 @@ from taskrobust_jax.study import grid
 
 
 def of_lines(
-  lines: Sequence[evidence.PreTraining], purpose: str
+  lines: Iterable[evidence.PreTraining], setting: str, purpose: str
 ) -> dict[str, str]:
   """Texts by the names that stand in braces in `grid`.
 
   Args:
-    lines: Of one setting.
+    lines: Of all settings.
+    setting: Whose runs are looked at.
     purpose: Whose runs come first where several were made; of these the lowest
       seed.
 
   Returns:
     Those that the lines are enough for: shares_of_excess, shares_of_counts,
-    adjustments, mean_weights.
+    adjustments, mean_weights; small_weights, which are mean_weights of the
+    novels' small model.
   """
+  lines = list(lines)
+  texts = _of_setting([x for x in lines if x.setting == setting], purpose)
+  small = _of_setting(
+    [x for x in lines if x.setting == grid.NOVELS.name], purpose
+  )
+  if "mean_weights" in small:
+    texts["small_weights"] = small["mean_weights"]
+  return texts
+
+
+def _of_setting(
+  lines: Sequence[evidence.PreTraining], purpose: str
+) -> dict[str, str]:
   ordered = sorted(lines, key=lambda x: (x.purpose != purpose, x.seed))
   of_method = {line.method: line for line in reversed(ordered)}
   averaged = of_method.get(evidence.UNIFORM)

@@ -6,11 +6,12 @@ import pathlib
 
 import pytest
 
-from configs import finetune_study, pos_bert_study
+from configs import finetune_study, multimae_smoke, pos_bert_study
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
 from taskrobust_jax.study import grid
 from taskrobust_jax.study.calls import JobMaker
+from taskrobust_jax.study.inputs import Inputs
 
 GROUPS = (
   grid.small()
@@ -23,16 +24,28 @@ FOUND = {
   "shares_of_excess": "(0.1,0.2,0.3,0.4)",
   "shares_of_counts": "(0.1,0.2,0.3,0.4)",
   "mean_weights": "(0.1,0.2,0.3,0.4)",
+  "small_weights": "(0.1,0.2,0.3,0.4)",
 }
+
+
+def make_jobs(tmp_path, folders=None, flags=()):
+  names = ("treebank", "novels", "glue")
+  folders = folders or dict.fromkeys(names, tmp_path)
+  return JobMaker(Inputs(tmp_path, folders, 3_000, flags), tmp_path)
 
 
 def test_every_argument_string_is_legal_and_flags_name_keys():
   for group in GROUPS:
     for method in group.methods:
       arguments = method.arguments.format(**FOUND)
-      text = ",".join((group.setting.text, *group.setting.arguments, arguments))
-      config = pos_bert_study.get_config(text)
-      assert config.num_steps == grid.STEPS
+      text = ",".join((*group.setting.arguments, arguments))
+      if group.setting.source == "scenes":
+        config = multimae_smoke.get_config(text)
+      else:
+        text = f"{group.setting.source},{text}"
+        config = pos_bert_study.get_config(text)
+      steps = round(grid.STEPS * group.setting.length)
+      assert config.num_steps == steps or group.setting.length not in (0.5, 1)
       for flag in (*group.setting.flags, *method.flags):
         name, _, value = flag.removeprefix("--config.").partition("=")
         place = config
@@ -45,8 +58,7 @@ def test_every_argument_string_is_legal_and_flags_name_keys():
 
 
 def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
-  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
-  maker = JobMaker(tmp_path, tmp_path, folders, 3_000)
+  maker = make_jobs(tmp_path)
   for group in GROUPS:
     stages = maker.stages(group)
     names = [job.name for jobs in stages for job in jobs]
@@ -71,9 +83,7 @@ def test_calls_name_what_they_read(tmp_path):
   folders = {
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
   }
-  maker = JobMaker(
-    tmp_path, tmp_path, folders, 3_000, ["--config.batch_size=8"]
-  )
+  maker = make_jobs(tmp_path, folders, ["--config.batch_size=8"])
   (data,), (probe, references, run, *_), _, tuned = maker.stages(
     grid.small()[0]
   )
@@ -113,11 +123,10 @@ def line(method, losses, purpose, **more):
 
 
 def test_what_the_results_hold_is_not_run_again(tmp_path):
-  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
   group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
-  (data,), (probe, references, run), _, tuned = JobMaker(
-    tmp_path, tmp_path, folders, 3_000
-  ).stages(group)
+  (data,), (probe, references, run), _, tuned = make_jobs(tmp_path).stages(
+    group
+  )
   jobs = (data, probe, references, run, *tuned)
   assert [job.is_kept() for job in jobs] == [False] * 6
   lines = tmp_path / "pretraining.jsonl"
@@ -146,8 +155,7 @@ def score(method):
 
 
 def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
-  folders = dict.fromkeys(("treebank", "novels", "glue"), tmp_path)
-  maker = JobMaker(tmp_path, tmp_path, folders, 3_000)
+  maker = make_jobs(tmp_path)
   methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED)
   group = grid.Group(grid.NOVELS, grid.COMPARISON, methods, (10,))
   *_, jobs, _ = maker.stages(group)
