@@ -15,6 +15,7 @@ _PRETRAIN = {
 # may ask for, and in the second half of the split those that judge.
 _SCENES_ROWS = (
   "--config.data.eval_rows=512",
+  "--config.log_every=20",
   "--config.evaluation.max_rows=192",
   "--config.evaluation.adversary_rows=64",
   "--config.log_writer=none",
@@ -68,10 +69,11 @@ class Inputs:
     yield from setting.flags
     yield from self.pretrain_flags
     if share < 1:
-      # No more evaluations and checkpoints than one.
+      # One evaluation and checkpoint, at the end.
       short = max(1, round(steps * share))
       yield f"--config.num_steps={short}"
       yield f"--config.optimizer.warmup_steps={short // 10}"
+      yield f"--config.log_every={max(1, short // 10)}"
       yield f"--config.evaluation.every={short}"
       yield f"--config.checkpoint.every={short}"
 
