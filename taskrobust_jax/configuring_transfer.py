@@ -48,13 +48,14 @@ def picture_fine_tuning(text: str) -> ConfigDict:
     # Of segmentation and depth, see transfer/image_heads.py.
     head={"channels": 384, "cells": 4, "num_blocks": 4},
     # name -> {source: KIND=PATH, as in data/pictures/image_sources.py; target:
-    # classes, segmentation or depth}. More may be added.
+    # classes, segmentation, depth or normals}. More may be added.
     pictures={
       name: {"source": source, "target": target}
       for name, (source, target) in {
         "scenes_classes": ("scenes", "classes"),
         "scenes_segmentation": ("scenes", "segmentation"),
         "scenes_depth": ("scenes", "depth"),
+        "scenes_normals": ("scenes", "normals"),
         "tiny_imagenet": ("image_folder=", "classes"),
         "camvid": ("camvid=", "segmentation"),
         "tum_depth": ("tum_rgbd=", "depth"),

@@ -34,6 +34,12 @@ CASES = [
 ]
 
 
+OTHER_TASKS = (
+  programs.config(":ordinary,strategy=uniform"),
+  programs.config(":ordinary,strategy=uniform", model__width=16),
+)
+
+
 @pytest.fixture(scope="module")
 def results(whole, tmp_path_factory):
   """(exit code, standard output, standard error) of every call."""
@@ -46,10 +52,13 @@ def results(whole, tmp_path_factory):
   out = tmp_path_factory.mktemp("out") / "judged.json"
   judged = {"second_half": True, "out": out}
   asked = ({}, {"step": STEPS[1]}, *(case for case, _ in CASES), judged)
-  for changes in asked:
+  for changes, more in (
+    *((changes, ()) for changes in asked),
+    *(({}, more) for more in OTHER_TASKS),
+  ):
     flags = {"workdir": whole.run, "data_dir": whole.data, **changes}
     calls.append(
-      [f"--{k}={str(v).format(tmp=folder)}" for k, v in flags.items()]
+      [f"--{k}={str(v).format(tmp=folder)}" for k, v in flags.items()] + [*more]
     )
   before = everything(whole.run) | everything(folder)
   found = programs.run_each("evaluate", ["workdir", "data_dir"], calls)
@@ -87,11 +96,22 @@ def test_it_prints_the_numbers_of_the_run(whole, results):
 
 
 def test_the_second_half_is_other_rows(results):
-  (_, out, _), *_, (code, of_half, err) = results
+  (_, out, _), *_, (code, of_half, err), _, _ = results
   assert code == 0, err
   seen, of_both = ((NUMBERS.findall(x), x.splitlines()) for x in (of_half, out))
   assert [x[0] for x in seen[0]] == [x[0] for x in of_both[0]]
   assert seen[1] != of_both[1]
+
+
+def test_the_tasks_may_be_those_of_another_config(whole, results):
+  (code, out, err), (other, _, message) = results[-2:]
+  assert code == 0, err
+  names = [match[1] for match in map(NUMBERS.match, out.splitlines()) if match]
+  assert names == ["all", "worst", "mean"]
+  assert other == 2
+  assert re.search(
+    r"^error: --config has another model than the run: .* is \(16,", message
+  )
 
 
 def test_what_is_missing_is_named(results):

@@ -140,7 +140,7 @@ def test_pictures_from_a_run_to_results(tmp_path):
     f"--config={programs.ROOT}/configs/finetune_vision.py",
     f"--from={run}",
     f"--workdir={out}",
-    "--tasks=scenes_classes,scenes_depth",
+    "--tasks=scenes_classes,scenes_normals",
     "--config.batch_size=8",
     "--config.num_epochs=1.0",
     "--config.least_steps=4",
@@ -153,7 +153,10 @@ def test_pictures_from_a_run_to_results(tmp_path):
   code, printed, err = programs.run("finetune", *call)
   assert code == 0, err
   assert printed.count("left\n") == 2
-  for task, name in (("scenes_classes", "accuracy"), ("scenes_depth", "d1")):
+  for task, name in (
+    ("scenes_classes", "accuracy"),
+    ("scenes_normals", "within_11_25"),
+  ):
     result = json.loads((out / task / "all/seed0/result.json").read_text())
     assert result["score_name"] == name
     assert 0 <= result["score"] <= 1

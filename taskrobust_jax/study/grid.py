@@ -16,7 +16,10 @@ TASKS = (
   *("SST-2", "MRPC", "STS-B", "CoLA", "WNLI"),
   *("tagging", "agreement"),
 )
-PICTURE_TASKS = ("scenes_classes", "scenes_segmentation", "scenes_depth")
+PICTURE_TASKS = (
+  *("scenes_classes", "scenes_segmentation", "scenes_depth"),
+  "scenes_normals",
+)
 SIZES = (64, 256, 1_024, 0)
 TUNING_SEEDS = (0, 1, 2)
 SEEDS = (20, 21, 22, 23, 24)  # Of comparisons; 10 to 14 were of the first one.

@@ -10,7 +10,7 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.transfer.image_objectives import OTHER_LABEL, SHARE
 from taskrobust_jax.transfer.task import Arrays
 
-_RGB = "rgb"
+_RGB, _LABEL = "rgb", "label"
 
 
 def make_augment(
@@ -62,16 +62,22 @@ def make_augment(
 
 
 def flip(rows: Arrays, rate: float, key: jax.Array) -> Arrays:
-  """Mirrors a share of the pictures, and all that is known of their pixels."""
+  """Mirrors a share of the pictures, and all that is known of their pixels.
+
+  Labels [B, H, W, 3] are normals: what looked right looks left then.
+  """
   is_flipped = jax.random.bernoulli(key, rate, (len(rows[_RGB]),))
 
-  def flipped(values):
+  def flipped(name, values):
     if values.ndim < 3:
       return values
     chosen = is_flipped.reshape(-1, *[1] * (values.ndim - 1))
-    return jnp.where(chosen, values[:, :, ::-1], values)
+    mirrored = values[:, :, ::-1]
+    if name == _LABEL and values.ndim == 4:
+      mirrored *= jnp.array([-1, 1, 1], values.dtype)
+    return jnp.where(chosen, mirrored, values)
 
-  return {name: flipped(values) for name, values in rows.items()}
+  return {name: flipped(name, values) for name, values in rows.items()}
 
 
 def mixup(rows: Arrays, share: jax.Array, key: jax.Array) -> Arrays:
@@ -114,5 +120,5 @@ def cutmix(rows: Arrays, share: jax.Array, key: jax.Array) -> Arrays:
 
 def _mixed(rows, rgb, share):
   share = jnp.broadcast_to(share, len(rgb)).astype(jnp.float32)
-  other = rows["label"][::-1]
+  other = rows[_LABEL][::-1]
   return {**rows, _RGB: rgb, OTHER_LABEL: other, SHARE: share}

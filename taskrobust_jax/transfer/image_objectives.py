@@ -1,4 +1,4 @@
-"""Objectives of pictures: classes of pictures and of pixels, depth.
+"""Objectives of pictures: classes of pictures and of pixels, depth, normals.
 
 Scores of pixels are kept as sums for each picture, and are those of all pixels
 of a split together.
@@ -20,6 +20,7 @@ OTHER_LABEL, SHARE = "other_label", "share"
 _SMALLEST_DEPTH = 1e-3  # Metres; a prediction is no less.
 _CLOSE = 1.25  # Ratio of depths.
 _BERHU_SHARE = 0.2
+_NEAR = (11.25, 22.5, 30.0)  # Degrees between normals.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +153,56 @@ class Depth:
       "rmse": float(np.sqrt(squares / known)),
       "abs_rel": float(relative / known),
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class Normals:
+  """The direction that the surface in each pixel faces, by 1 - cosine.
+
+  Judged over all known pixels by the share whose angle to the truth is below
+  11.25 degrees; the shares below 22.5 and 30 and the mean angle are told too.
+  Eigen and Fergus (2015).
+
+  Rows have "label", f32 [B, H, W, 3], unit vectors or NaN. Outputs are
+  [B, H, W, 3], of any length.
+  """
+
+  score_name = "within_11_25"
+
+  def losses(
+    self, outputs: jax.Array, rows: Arrays
+  ) -> tuple[jax.Array, jax.Array]:
+    cosine, is_known = _cosines(outputs, rows["label"])
+    sums = jnp.where(is_known, 1 - cosine, 0.0).sum((1, 2))
+    return sums, is_known.sum((1, 2), dtype=jnp.float32)
+
+  def keep(self, outputs: jax.Array, rows: Arrays) -> tuple[jax.Array]:
+    """[B, 5] f32: known pixels, near ones by 3 limits, sum of degrees."""
+    cosine, is_known = _cosines(outputs, rows["label"])
+    angle = jnp.rad2deg(jnp.arccos(jnp.clip(cosine, -1, 1)))
+    near = [angle < limit for limit in _NEAR]
+    values = (jnp.ones_like(angle), *near, angle)
+    sums = [jnp.where(is_known, value, 0).sum((1, 2)) for value in values]
+    return (jnp.stack(sums, -1).astype(jnp.float32),)
+
+  def scores(self, sums: np.ndarray) -> dict[str, float]:
+    known, *near, angle = sums.sum(0, dtype=np.float64)
+    _check_known(known)
+    names = (self.score_name, "within_22_5", "within_30")
+    return {
+      **{n: float(x / known) for n, x in zip(names, near, strict=True)},
+      "mean_angle": float(angle / known),
+    }
+
+
+def _cosines(
+  outputs: jax.Array, label: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """([B, H, W] cosines to the truth, whether that is known)."""
+  is_known = jnp.isfinite(label).all(-1)
+  true = jnp.where(is_known[..., None], label, 0.0)
+  length = jnp.sqrt((outputs**2).sum(-1) + 1e-12)
+  return (outputs * true).sum(-1) / length, is_known
 
 
 def berhu(error: jax.Array) -> jax.Array:

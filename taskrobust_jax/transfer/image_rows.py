@@ -2,7 +2,8 @@
 
 rgb     [n, H, W, 3] uint8
 label   [n] int32, of pictures; or [n, H, W] int32, of pixels, both `IGNORED`
-        where there is none; or [n, H, W] f32 metres, NaN where unknown
+        where there is none; or [n, H, W] f32 metres or [n, H, W, 3] f32 unit
+        normals, NaN where unknown
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,16 @@ from taskrobust_jax.data.pictures.image_examples import Source
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.transfer.objectives import IGNORED
 
-CLASSES, SEGMENTATION, DEPTH = TARGETS = ("classes", "segmentation", "depth")
+CLASSES, SEGMENTATION, DEPTH, NORMALS = TARGETS = (
+  *("classes", "segmentation", "depth", "normals"),
+)
 # The feature of an example that becomes a row's label.
-_FEATURES = {CLASSES: "label", SEGMENTATION: "semseg", DEPTH: "depth"}
+_FEATURES = {
+  CLASSES: "label",
+  SEGMENTATION: "semseg",
+  DEPTH: "depth",
+  NORMALS: "normals",
+}
 _MOST_KEPT_BYTES = 2**31
 
 
@@ -31,7 +39,7 @@ class PictureRows:
 
   Attributes:
     source: The examples.
-    num_classes: Labels are below it; 0 for depth.
+    num_classes: Labels are below it; 0 for depth and normals.
   """
 
   def __init__(self, source: Source, target: str, size: int):
@@ -46,9 +54,7 @@ class PictureRows:
       InputError: If they have no such target.
     """
     names = {CLASSES: source.label_names, SEGMENTATION: source.class_names}
-    has_target = (
-      "depth" in source.modalities if target == DEPTH else names[target]
-    )
+    has_target = names.get(target, target in source.modalities)
     if not has_target:
       raise InputError(
         f"{source.place} has no {target}: it has the pictures "
@@ -103,6 +109,12 @@ class PictureRows:
         label = np.full(example["rgb"].shape[:2], np.nan)
       label = np.asarray(label, np.float32)
       label = np.where(np.isfinite(label) & (label > 0), label, np.nan)
+    elif self._target == NORMALS:
+      if label is None:
+        label = np.zeros(example["rgb"].shape)
+      label = np.asarray(label, np.float32)
+      length = np.linalg.norm(label, axis=-1, keepdims=True)
+      label = np.where(length > 0.5, label / np.maximum(length, 0.5), np.nan)
     else:
       if label is None:
         is_pixels = self._target == SEGMENTATION

@@ -10,6 +10,7 @@ from taskrobust_jax.transfer.image_mixing import make_augment
 from taskrobust_jax.transfer.image_objectives import (
   Depth,
   MixedClassification,
+  Normals,
   Segmentation,
 )
 from taskrobust_jax.transfer.task import DownstreamTask
@@ -63,6 +64,8 @@ def make_task(
   check_count("scenes.seed", scenes.seed, least=0)
   for key in ("train_rows", "eval_rows"):
     check_count(f"scenes.{key}", scenes[key])
+  for key in ("channels", "cells", "num_blocks"):
+    check_count(f"head.{key}", config.head[key])
   found = image_sources.open_sources(
     [section.source],
     seed=scenes.seed,
@@ -86,11 +89,20 @@ def make_task(
     head = image_heads.patch_mean(width, train.num_classes)
     objective = MixedClassification()
   else:
-    head = _dense_head(config.head, width, train, image_size, num_rows)
     if target == image_rows.SEGMENTATION:
       objective = Segmentation(num_classes=train.num_classes)
-    else:
+    elif target == image_rows.DEPTH:
       objective = Depth(float(known.mean()), float(known.std()) or 1.0)
+    else:
+      objective = Normals()
+    num_outputs = {image_rows.DEPTH: 1, image_rows.NORMALS: 3}
+    head = image_heads.convnext(
+      width,
+      num_outputs.get(target, train.num_classes),
+      num_rows=num_rows,
+      image_size=image_size,
+      **config.head,
+    )
   return DownstreamTask(
     name,
     train,
@@ -100,16 +112,4 @@ def make_task(
     image_rows.digest(target, image_size, train, held_out),
     train.classes() if target == image_rows.CLASSES else None,
     make_augment(config.augmentation, mixes=target == image_rows.CLASSES),
-  )
-
-
-def _dense_head(section, width, train, image_size, num_rows):
-  for key in ("channels", "cells", "num_blocks"):
-    check_count(f"head.{key}", section[key])
-  return image_heads.convnext(
-    width,
-    train.num_classes or 1,
-    num_rows=num_rows,
-    image_size=image_size,
-    **section,
   )

@@ -41,6 +41,17 @@ def test_a_mirror_image_is_one_of_all_that_is_known_of_pixels():
   np.testing.assert_array_equal(found["label"], rows["label"])
 
 
+def test_normals_that_looked_right_look_left_in_a_mirror_image():
+  rows = pictures(2)
+  random = np.random.default_rng(1)
+  rows["label"] = random.normal(size=rows["rgb"].shape).astype(np.float32)
+  rows["label"][0, 1, 2] = np.nan
+  found = image_mixing.flip(rows, 1.0, jax.random.key(0))
+  np.testing.assert_array_equal(found["rgb"], rows["rgb"][:, :, ::-1])
+  expected = rows["label"][:, :, ::-1] * np.float32([-1, 1, 1])
+  np.testing.assert_array_equal(found["label"], expected)
+
+
 def test_mixup_is_the_mean_of_two():
   rows = pictures()
   found = image_mixing.mixup(rows, jnp.float32(0.75), jax.random.key(0))

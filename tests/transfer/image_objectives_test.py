@@ -85,6 +85,45 @@ def test_berhu_is_that_of_numpy():
     assert counts[i] == error.size
 
 
+def turned(degrees):
+  """[..., 3] unit vectors in the plane of x and z, away from z."""
+  angle = np.deg2rad(np.asarray(degrees, np.float32))
+  return np.stack([np.sin(angle), 0 * angle, np.cos(angle)], -1)
+
+
+def test_scores_of_normals_by_hand():
+  task = image_objectives.Normals()
+  labels = turned([[[0, 10], [-90, 45]]])
+  labels[0, 1, 1] = np.nan
+  # Off by 11, 20 and 180 degrees; their lengths do not matter.
+  outputs = turned([[[11, 30], [90, 0]]]) * [[[[0.1], [9]], [[1], [1]]]]
+  sums, counts = losses(task, outputs, label=labels)
+  off = np.cos(np.deg2rad([11, 20, 180]))
+  np.testing.assert_allclose(sums, [(1 - off).sum()], rtol=1e-5)
+  assert counts.tolist() == [3]
+  values = task.scores(*kept(task, outputs, labels))
+  assert values == {
+    "within_11_25": pytest.approx(1 / 3),
+    "within_22_5": pytest.approx(2 / 3),
+    "within_30": pytest.approx(2 / 3),
+    "mean_angle": pytest.approx(211 / 3, rel=1e-4),
+  }
+  assert task.score_name in values
+
+
+def test_the_loss_of_normals_pulls_toward_the_truth_even_from_nothing():
+  task = image_objectives.Normals()
+  labels = turned([[[20.0, np.nan]]])
+  for start in (np.zeros((1, 1, 2, 3)), np.ones((1, 1, 2, 3))):
+    outputs = jax.numpy.asarray(start, np.float32)
+    loss = jax.jit(lambda x: task.losses(x, {"label": labels})[0].sum())
+    gradient = jax.grad(loss)(outputs)
+    assert np.isfinite(gradient).all()
+    assert (gradient[0, 0, 1] == 0).all()
+    step = 1e-7 if not start.any() else 0.1
+    assert loss(outputs - step * gradient) < loss(outputs)
+
+
 def test_a_picture_without_depth_has_no_loss_and_nothing_judges_it():
   task = image_objectives.Depth(1.0, 1.0)
   labels = np.full((1, 2, 2), np.nan, np.float32)
@@ -92,6 +131,11 @@ def test_a_picture_without_depth_has_no_loss_and_nothing_judges_it():
   assert (sums.tolist(), counts.tolist()) == ([0], [0])
   for objective, outputs, label in (
     (task, np.ones((1, 2, 2, 1)), labels),
+    (
+      image_objectives.Normals(),
+      np.ones((1, 2, 2, 3)),
+      np.full((1, 2, 2, 3), np.nan),
+    ),
     (
       image_objectives.Segmentation(num_classes=2),
       np.ones((1, 2, 2, 2)),

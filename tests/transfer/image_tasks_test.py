@@ -101,10 +101,22 @@ def test_scenes_are_others_than_those_of_pre_training(folder):
   assert (other.train.read([0])["rgb"] != task.train.read([0])["rgb"]).any()
 
 
+def test_normals_of_scenes_are_unit_vectors(folder):
+  task = make("scenes_normals", image_cases.config(folder))
+  label = task.train.read([0, 5])["label"]
+  assert (label.dtype, label.shape) == (np.float32, (2, SIZE, SIZE, 3))
+  is_known = np.isfinite(label)
+  np.testing.assert_array_equal(is_known.all(-1), is_known.any(-1))
+  assert 0.2 < is_known.mean() < 1  # The sky has none.
+  length = np.linalg.norm(label, axis=-1)[is_known.all(-1)]
+  np.testing.assert_allclose(length, 1, atol=1e-5)
+  assert task.objective.score_name == "within_11_25"
+
+
 class Source:
   """Examples with one label."""
 
-  place, modalities, class_names = "made", ("rgb", "depth"), ()
+  place, modalities, class_names = "made", ("rgb", "depth", "normals"), ()
   label_names = ("a", "b")
 
   def __init__(self, **features):
@@ -135,6 +147,9 @@ def test_a_picture_without_a_label_has_none():
   assert rows.read([0])["label"].tolist() == [-1]
   depth = image_rows.PictureRows(Source(), "depth", 8)
   assert np.isnan(depth.read([0])["label"]).all()
+  normals = image_rows.PictureRows(Source(), "normals", 8)
+  assert normals.read([0])["label"].shape == (1, 8, 8, 3)
+  assert np.isnan(normals.read([0])["label"]).all()
 
 
 @pytest.mark.parametrize(
@@ -166,6 +181,7 @@ def test_labels_that_cannot_be(target, features, message):
     ("camvid", {"source": "camvit=x"}, "did you mean 'camvid'"),
     ("camvid", {"source": "camvid=/nowhere"}, "/nowhere"),
     ("camvid", {"target": "depth"}, "has no depth: it has the pictures rgb"),
+    ("camvid", {"target": "normals"}, "has no normals: it has the pictures"),
     ("camvid", {"target": "pixels"}, "pictures.camvid.target must be in"),
   ],
 )
