@@ -26,6 +26,10 @@ SEEDS = (20, 21, 22, 23, 24)  # Of comparisons; 10 to 14 were of the first one.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
 _RELATIVE = "signal=relative_to_start+ema,decay=0.9"
 _RAW = "signal=ema,decay=0.9"
+_HELD_OUT = (
+  "signal=held_out+excess_over+ema,held_out_every=50,decay=0.5,"
+  "reference_losses={references}"
+)
 _BY_WEIGHT = ("--config.tasks.budget=rows_by_weight",)
 
 
@@ -164,17 +168,14 @@ SCREENS = (
   Method("optimistic 0.5", mirror(0.5, strategy="optimistic_mirror_ascent")),
   Method("mirror_ascent 0.5 unsmoothed", mirror(0.5, smoothing=0.0)),
   Method("mirror_ascent 0.5 relative", mirror(0.5, _RELATIVE)),
+  Method("mirror_ascent 0.5 held-out excess", mirror(0.5, _HELD_OUT)),
   Method("mirror_ascent 0.1 raw", mirror(0.1, _RAW)),
   *(
     Method(f"mirror_ascent {name}", mirror(0.02, signal))
     for name, signal in (
       ("raw", _RAW),
       ("relative", _RELATIVE),
-      (
-        "held-out excess",
-        "signal=held_out+excess_over+ema,held_out_every=50,decay=0.5,"
-        "reference_losses={references}",
-      ),
+      ("held-out excess", _HELD_OUT),
     )
   ),
 )
