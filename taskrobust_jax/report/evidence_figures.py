@@ -1,13 +1,27 @@
-"""Pictures of a study: excess of tasks, gain against number of examples."""
+"""Pictures of a study: excess of tasks, ratios, gains, forecasts."""
 
 from collections.abc import Sequence
+import math
+from typing import NamedTuple
 
 import numpy as np
 
 from taskrobust_jax.report import evidence, statistics
 from taskrobust_jax.report.excess import Excess
 from taskrobust_jax.report.figures import colours_of, end_axes, new_figure
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Study
+
+# Beyond these a ratio is drawn at the edge, with its number.
+_RATIOS = (0.4, 2.0)
+
+
+class Row(NamedTuple):
+  """A line of a picture: a number, its interval, and of how many seeds."""
+
+  label: str
+  value: Estimate
+  num_seeds: int
 
 
 def excess_of_methods(tasks: Sequence[str], found: Sequence[Excess]):
@@ -39,20 +53,96 @@ def excess_of_methods(tasks: Sequence[str], found: Sequence[Excess]):
   return figure
 
 
+def rows(
+  found: Sequence[Row], xlabel: str, bar: float | None = None, zero: float = 1.0
+):
+  """A dot and an interval a row, from above; hollow where there is one seed.
+
+  Args:
+    found: One or more.
+    xlabel: What the numbers are.
+    bar: Where a second line is drawn: what the plan asks for.
+    zero: Where nothing is gained: 1 of ratios, which are drawn on a logarithmic
+      scale, 0 of differences.
+  """
+  figure = new_figure(8.5, 1.1 + 0.28 * len(found))
+  axes = figure.subplots()
+  low, high = _RATIOS if zero else (-math.inf, math.inf)
+  for y, row in enumerate(found):
+    value = row.value
+    at = min(max(value.value, low), high)
+    if not math.isnan(value.low):
+      ends = [min(max(end, low), high) for end in (value.low, value.high)]
+      axes.plot(ends, [y, y], color="#0072B2", lw=1.6)
+    hollow = {"mfc": "white"} if row.num_seeds < 2 else {}
+    axes.plot(at, y, "o", color="#0072B2", ms=6, **hollow)
+    if at != value.value:
+      text = f"{value.value:.2f} "
+      axes.text(at, y - 0.2, text, ha="right", va="bottom", fontsize=8)
+  axes.axvline(zero, color="#555555", lw=0.9)
+  if bar is not None:
+    axes.axvline(bar, color="#D55E00", lw=0.9, ls="--")
+  if zero:
+    axes.set_xscale("log")
+    axes.set_xlim(low * 0.97, high * 1.03)
+    ticks = (0.5, 0.75, 1.0, 1.5, 2.0)
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+  axes.set_yticks(
+    range(len(found)), [f"{r.label} ({r.num_seeds})" for r in found]
+  )
+  axes.set_ylim(len(found) - 0.4, -0.6)
+  end_axes(axes, "", f"{xlabel} (brackets: seeds)", "")
+  axes.grid(axis="x", color="#eeeeee", lw=0.8)
+  return figure
+
+
+def forecasts(pairs: Sequence[tuple[str, str, float, float]]):
+  """Predicted against measured gains, a colour a setting.
+
+  Args:
+    pairs: (setting, method, predicted, measured).
+  """
+  figure = new_figure(6.5, 4.2)
+  axes = figure.subplots()
+  settings = list(dict.fromkeys(setting for setting, *_ in pairs))
+  for setting, colour in zip(settings, colours_of(len(settings)), strict=True):
+    points = np.array([x[2:] for x in pairs if x[0] == setting])
+    axes.plot(
+      points[:, 0],
+      np.maximum(points[:, 1], -1),
+      "o",
+      color=colour,
+      alpha=0.8,
+      label=setting,
+    )
+  axes.axhline(0, color="#555555", lw=0.8)
+  axes.legend(frameon=False, fontsize=7)
+  end_axes(axes, "Forecast", "predicted", "measured gain (-1: or less)")
+  return figure
+
+
 def gain_by_examples(study: Study):
   """A line a method: mean score less that of averaging, at each size.
 
+  The mean is over the tasks that count at every size.
+
   Returns:
-    A figure; `None` with one size, or without averaging and another method.
+    A figure; `None` with one size, without averaging and another method, or
+    where no task counts at every size.
   """
   sizes = sorted(
     {cell.num_examples for cell in study.cells},
     key=lambda n: n or float("inf"),
   )
+  sizes_of = {}
+  for cell in study.cells:
+    sizes_of.setdefault(cell.task, set()).add(cell.num_examples)
+  tasks = [task for task, has in sizes_of.items() if len(has) == len(sizes)]
   trained = [s for s in study.scores if not s.method.is_random]
   base = next((s for s in trained if s.method.name == evidence.UNIFORM), None)
   others = [s for s in trained if s is not base]
-  if base is None or not others or len(sizes) < 2:
+  if base is None or not others or not tasks or len(sizes) < 2:
     return None
   figure = new_figure(6.5, 3.8)
   axes = figure.subplots()
@@ -64,7 +154,10 @@ def gain_by_examples(study: Study):
       s.values[[s.replicates.index(r) for r in common]] for s in (other, base)
     )
     columns = [
-      (ours - theirs)[:, [c.num_examples == size for c in study.cells]].mean(1)
+      (ours - theirs)[
+        :,
+        [c.num_examples == size and c.task in tasks for c in study.cells],
+      ].mean(1)
       for size in sizes
     ]
     values = np.stack(columns, axis=1)  # [R, sizes]
@@ -79,6 +172,9 @@ def gain_by_examples(study: Study):
   axes.set_xticks(range(len(sizes)), [str(n or "all") for n in sizes])
   axes.legend(frameon=False)
   end_axes(
-    axes, "Gain over uniform", "labelled examples", "mean score, difference"
+    axes,
+    f"Gain over uniform: {', '.join(tasks)}",
+    "labelled examples",
+    "mean score, difference",
   )
   return figure

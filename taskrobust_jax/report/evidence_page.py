@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 import pathlib
 
+import numpy as np
+
 from taskrobust_jax.report import (
   downstream,
   evidence,
@@ -16,7 +18,6 @@ from taskrobust_jax.report.page import (
   Note,
   Picture,
   Section,
-  as_markdown,
 )
 from taskrobust_jax.report.summary import summarise
 from taskrobust_jax.report.tables import Table
@@ -25,7 +26,6 @@ RUNS, SCORES = "pretraining.jsonl", "downstream.jsonl"
 PROBES = "forecast.jsonl"
 FILES = {RUNS: PreTraining, SCORES: Downstream, PROBES: Probe}
 TABLES = "tables.md"
-_TITLE = "The study: what was run, and what came of it"
 PURPOSES = {
   "comparison": "paired seeds, judged on rows that no choice was made by",
   "screen": "a screen: it chooses, it does not judge",
@@ -68,28 +68,15 @@ def sections(folder: pathlib.Path) -> list[Section]:
       if purpose != "pilot":
         gains.setdefault(setting, []).extend(found)
   if probes:
-    table, told = forecast.table(probes, gains)
-    made.append(Section("Forecast", [table, told]))
+    pairs = forecast.pairs(probes, gains)
+    blocks = [forecast.told(pairs), forecast.table(probes, pairs)]
+    if pairs:
+      figure = evidence_figures.forecasts(pairs)
+      caption = "Predicted and measured gains."
+      blocks.append(Picture(figure, "answer_forecast", caption))
+    title = "Can it be told before training whether minimax will help?"
+    made.append(Section(title, blocks))
   return made
-
-
-def as_text(folder: pathlib.Path, not_run: Sequence[str]) -> str:
-  """The same in Markdown and without pictures: what `TABLES` holds.
-
-  Args:
-    folder: See `sections`.
-    not_run: What the plan has and the files have not, a line each.
-  """
-  texts = [
-    Section(
-      section.title,
-      [block for block in section.blocks if not isinstance(block, Picture)],
-    )
-    for section in sections(folder)
-  ]
-  if not_run:
-    texts.append(Section("Not yet run", [list(not_run)]))
-  return as_markdown(_TITLE, texts)
 
 
 def _section(
@@ -168,20 +155,14 @@ def _tasks_of(lines: Sequence[PreTraining]) -> tuple[str, ...]:
 
 
 def _cost(lines: Sequence[PreTraining]) -> Table:
-  """A row a method, overhead against averaging."""
+  """A row a method."""
   of_method: dict[str, list[PreTraining]] = {}
   for line in lines:
     of_method.setdefault(line.method, []).append(line)
 
-  def rate(group):
-    known = [line for line in group if line.seconds]
-    seconds = sum(line.seconds for line in known)
-    return seconds / sum(line.examples for line in known) if known else None
-
-  base = rate(of_method.get(evidence.UNIFORM, []))
   rows = []
   for method, group in of_method.items():
-    own = rate(group)
+    seconds = [line.seconds for line in group if line.seconds]
     rows.append(
       [
         method,
@@ -189,12 +170,11 @@ def _cost(lines: Sequence[PreTraining]) -> Table:
         f"{group[0].steps:,}",
         f"{group[0].examples:,.0f}",
         "-" if group[0].flops is None else f"{group[0].flops:.3g}",
-        "-" if own is None else f"{own * group[0].examples:,.0f}",
-        "-" if own is None or base is None else f"{own / base:.2f}x",
+        f"{np.median(seconds):,.0f}" if seconds else "-",
       ]
     )
   return Table(
-    "Cost of a run (seconds: beside whatever else the machine did)",
-    ["method", "runs", "steps", "examples", "FLOPs", "seconds", "overhead"],
+    "Cost of a run (seconds: the median, beside whatever else the machine did)",
+    ["method", "runs", "steps", "examples", "FLOPs", "seconds"],
     rows,
   )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,56 +30,87 @@ def predicted_gain(probe: Probe) -> float:
   return float(share * (1 - others.mean()))
 
 
-def table(
+class Pair(NamedTuple):
+  """A gain that was forecast and measured."""
+
+  setting: str
+  method: str
+  predicted: float
+  measured: float
+
+
+def pairs(
   probes: Sequence[Probe],
   found: Mapping[str, Sequence[tuple[str, float]]],
-) -> tuple[Table, str]:
-  """Predicted beside measured gains, and how well they agree.
+) -> list[Pair]:
+  """Predicted and measured gains.
 
   Args:
     probes: One a setting.
     found: Setting -> (method, measured gain): 1 less the ratio of its worst
       upstream excess to that of averaging; NaN does not count.
-
-  Returns:
-    (a row a pair, the score in words).
   """
-  pairs = [
-    (probe.setting, method, predicted_gain(probe), gain)
+  return [
+    Pair(probe.setting, method, predicted_gain(probe), gain)
     for probe in probes
     for method, gain in found.get(probe.setting, ())
     if math.isfinite(gain)
   ]
-  run = {setting for setting, *_ in pairs}
+
+
+def table(probes: Sequence[Probe], found: Sequence[Pair]) -> Table:
+  """A row a pair, and a row a setting that was only probed."""
+  run = {pair.setting for pair in found}
   waiting = [
     [f"{probe.setting}, not yet run", f"{predicted_gain(probe):+.3f}", "-"]
     for probe in probes
     if probe.setting not in run
   ]
-  made = Table(
+  return Table(
     "Forecast: predicted and measured gain (share of the worst excess that a "
     "method removes)",
     ["setting, method", "predicted", "measured"],
     [
       [f"{setting}, {method}", f"{predicted:+.3f}", f"{gain:+.3f}"]
-      for setting, method, predicted, gain in pairs
+      for setting, method, predicted, gain in found
     ]
     + waiting,
   )
-  forecasts = {predicted for _, _, predicted, _ in pairs}
-  if len(forecasts) < 2 or len(pairs) < _FEWEST_PAIRS:
-    return made, (
-      f"{len(pairs)} pairs, {len(forecasts)} different forecasts: not enough "
-      "to score them."
-    )
+
+
+def told(found: Sequence[Pair]) -> str:
+  """How well forecasts and gains agree: of all pairs, then of settings.
+
+  A forecast knows no method, so a setting counts once too: by the median of its
+  methods' gains.
+  """
+  of_setting: dict[str, list[Pair]] = {}
+  for pair in found:
+    of_setting.setdefault(pair.setting, []).append(pair)
+  medians = [
+    (group[0].predicted, float(np.median([x.measured for x in group])))
+    for group in of_setting.values()
+  ]
+  alone = [(pair.predicted, pair.measured) for pair in found]
+  return " ".join(
+    [
+      _score(alone, "pairs of a setting and a method"),
+      _score(medians, "settings, by the median of their methods,"),
+    ]
+  )
+
+
+def _score(found: Sequence[tuple[float, float]], what: str) -> str:
+  if len({x for x, _ in found}) < 2 or len(found) < _FEWEST_PAIRS:
+    return f"{len(found)} {what.rstrip(',')}: not enough to score forecasts."
   from scipy import stats  # A second, as in statistics.py.
 
-  predicted, gains = np.array([pair[2:] for pair in pairs]).T
+  predicted, gains = np.array(found).T
   rank = stats.spearmanr(predicted, gains).statistic
   signs = np.mean((predicted > 0) == (gains > 0))
-  return made, (
-    f"Spearman's correlation over {len(pairs)} pairs {rank:+.2f}; the sign is "
-    f"right in {signs:.0%}."
+  return (
+    f"Over {len(found)} {what} Spearman's correlation is {rank:+.2f}, and the "
+    f"sign is right in {signs:.0%}."
   )
 
 

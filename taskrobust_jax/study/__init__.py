@@ -1,4 +1,5 @@
 """The study: what is run, by which calls of programs, and who runs them.
 
-What came of it is told by `report/evidence_page.py`, from files of lines.
+What came of it is told from files of lines by `answers.py`, and in full by
+`report/evidence_page.py`.
 """

@@ -21,7 +21,7 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, evidence_page, excess
-from taskrobust_jax.study import grid
+from taskrobust_jax.study import answers, grid
 from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.inputs import Inputs
 from taskrobust_jax.study.runner import Runner
@@ -95,9 +95,7 @@ def main() -> int:
     return 0
   results.mkdir(parents=True, exist_ok=True)
   tables = results / evidence_page.TABLES
-  lines = evidence.read(results / evidence_page.RUNS, evidence.PreTraining)
-  text = evidence_page.as_text(results, grid.missing(lines))
-  tables.write_text(text, "utf-8")
+  tables.write_text(answers.as_text(results), "utf-8")
   print(f"wrote {tables}")
   return 0
 

@@ -13,82 +13,12 @@ from taskrobust_jax.report import (
   evidence_page,
   excess,
   forecast,
+  page,
   verdict,
 )
 from taskrobust_jax.report.read import read_run
 from taskrobust_jax.report.results import read_fine_tuning
-
-TASKS = ("nouns", "verbs")
-
-
-def pre_training(method, seed, nouns, verbs, purpose="comparison"):
-  losses = dict(zip(TASKS, (nouns, verbs), strict=True))
-  return evidence.PreTraining(
-    setting="novels",
-    purpose=purpose,
-    method=method,
-    arguments="strategy=uniform",
-    seed=seed,
-    steps=100,
-    examples=3200.0,
-    flops=1e9,
-    seconds=10.0 if method == "uniform" else 12.0,
-    screen={task: loss + 1 for task, loss in losses.items()},
-    loss=losses,
-    weights={"nouns": 0.25, "verbs": 0.75},
-  )
-
-
-def references():
-  return [
-    pre_training("single nouns", 0, 4.0, 9.0, evidence.REFERENCE),
-    pre_training("single verbs", 0, 9.0, 2.0, evidence.REFERENCE),
-  ]
-
-
-def upstream(num_seeds=3):
-  """The worst excess is 1 for averaging, .5 for the other method."""
-  lines = references()
-  for seed in range(num_seeds):
-    shift = 0.01 * seed
-    lines.append(pre_training("uniform", seed, 4.2, 3.0 + shift))
-    lines.append(pre_training("mirror", seed, 4.5 + shift, 2.3))
-  return lines
-
-
-def scores(num_seeds=3, gain=0.1):
-  """One task in which pre-training shows, and one in which it does not."""
-  lines = []
-  for seed in range(num_seeds):
-    for tuned in range(2):
-      for method, good in (
-        ("uniform", 0.7),
-        ("mirror", 0.7 + gain),
-        (evidence.UNTRAINED, 0.5),
-      ):
-        for task, score in (("tagging", good), ("wnli", 0.5)):
-          noise = 0.001 * ((7 * seed + 3 * tuned) % 5)
-          lines.append(
-            evidence.Downstream(
-              setting="novels",
-              purpose="comparison",
-              method=method,
-              pretrained=seed,
-              mode="frozen",
-              task=task,
-              num_examples=64,
-              seed=tuned,
-              score_name="accuracy",
-              score=score + noise,
-              select_score=score + noise,
-              num_steps=5,
-              num_train_rows=64,
-              num_eval_rows=50,
-              model_flops=1e6,
-              seconds=1.0,
-            )
-          )
-  return lines
+from tests.report.made_lines import TASKS, pre_training, scores, upstream
 
 
 def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
@@ -218,18 +148,29 @@ def test_forecast_by_hand():
   assert forecast.predicted_gain(probe) == pytest.approx((1 / 1.2 - 0.5) * 0.6)
   alike = dataclasses.replace(probe, averaged=[3.0, 2.0])
   assert forecast.predicted_gain(alike) == 0.0
-  table, _ = forecast.table([probe], {})
+  table = forecast.table([probe], [])
   assert table.rows == [["novels, not yet run", "+0.200", "-"]]
-  _, told = forecast.table([probe], {"novels": [("mirror", 0.5)]})
-  assert told == "1 pairs, 1 different forecasts: not enough to score them."
+  one = forecast.pairs([probe], {"novels": [("mirror", 0.5)]})
+  assert forecast.told(one).startswith(
+    "1 pairs of a setting and a method: not enough to score forecasts. 1 set"
+  )
   others = [
     dataclasses.replace(probe, setting="a"),
     dataclasses.replace(probe, setting="b", averaged=[5.0, 2.8]),
   ]
   gains = {"a": [("x", 0.5), ("y", 0.4)], "b": [("x", 0.3), ("y", -0.2)]}
-  table, told = forecast.table(others, gains)
-  assert len(table.rows) == 4
-  assert told.endswith("the sign is right in 75%.")
+  found = forecast.pairs(others, gains)
+  assert len(forecast.table(others, found).rows) == 4
+  told = forecast.told(found)
+  assert "the sign is right in 75%. 2 settings, by the median of their" in told
+  # Of a setting the median gain counts: .45, .05, -.2, -.3 for +.2, +.3, 0, .1.
+  more = [
+    forecast.Pair("c", "x", 0.0, -0.2),
+    forecast.Pair("d", "x", 0.1, -0.3),
+  ]
+  told = forecast.told([*found, *more])
+  assert "4 settings, by the median of their methods, Spearman" in told
+  assert told.endswith("is +0.60, and the sign is right in 75%.")
 
 
 def test_measured_gains_are_those_of_adaptive_methods():
@@ -246,10 +187,9 @@ def test_the_page_tells_all(tmp_path):
   files = dict(zip(evidence_page.FILES, (upstream(), scores()), strict=False))
   for name, lines in files.items():
     evidence.merge(tmp_path / name, lines)
-  text = evidence_page.as_text(tmp_path, ["novels: fixed"])
+  text = page.as_markdown("The study", evidence_page.sections(tmp_path))
   assert "## novels: comparison" in text
   assert "- mirror: use it" in text
   assert "| mirror | **0.510 [" in text
-  assert "| 1.20x |" in text
+  assert "| 1e+09 | 12 |" in text
   assert "told from the untrained one on the rows that select: wnli" in text
-  assert text.endswith("## Not yet run\n\n- novels: fixed\n")
