@@ -90,18 +90,24 @@ def of_sentences(
 _Row = tuple[list[int], list[int]]
 
 
+def _encode(tokenizer, texts: Sequence[str]) -> list[list[int]]:
+  """The pieces of texts, no special token among them: "[SEP]" is text too."""
+  before = tokenizer.encode_special_tokens
+  tokenizer.encode_special_tokens = True
+  try:
+    found = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+  finally:
+    tokenizer.encode_special_tokens = before
+  return [encoding.ids for encoding in found]
+
+
 def _encode_pairs(split, tokenizer, ids, max_length) -> list[_Row]:
-  encode = lambda texts: [
-    encoding.ids
-    for encoding in tokenizer.encode_batch(
-      list(texts), add_special_tokens=False
-    )
-  ]
-  first = encode(split.first)
+  first = _encode(tokenizer, split.first)
   if split.second is None:
     return [_joined(ids, pieces[: max_length - 2]) for pieces in first]
   rows = []
-  for one, other in zip(first, encode(split.second), strict=True):
+  second = _encode(tokenizer, split.second)
+  for one, other in zip(first, second, strict=True):
     while len(one) + len(other) > max_length - 3:
       (one if len(one) > len(other) else other).pop()
     rows.append(_joined(ids, one, other))
@@ -121,10 +127,8 @@ def _pieces_of_words(split, tokenizer, unknown) -> list[list[list[int]]]:
   """The pieces of every word of every sentence; each has one at least."""
   known = {}
   words = sorted(set(itertools.chain(*split.words)))
-  for word, encoding in zip(
-    words, tokenizer.encode_batch(words, add_special_tokens=False), strict=True
-  ):
-    known[word] = encoding.ids or [unknown]
+  for word, pieces in zip(words, _encode(tokenizer, words), strict=True):
+    known[word] = pieces or [unknown]
   return [[known[word] for word in sentence] for sentence in split.words]
 
 

@@ -32,6 +32,19 @@ def test_pairs_have_two_token_types(tokenizer):
   assert not rows.arrays["tokens"][0][6:].any()  # [PAD] is 0.
 
 
+def test_a_text_that_speaks_of_special_tokens_gets_none(tokenizer):
+  split = labelled(("w1 [SEP] w2 [MASK]",), ("[CLS] w3",))
+  (rows,) = text_rows.of_texts([split], tokenizer, 64)
+  tokens = shown(tokenizer, rows, 0).split()
+  assert tokens[0] == "[CLS]"
+  assert [tokens.count(x) for x in ("[CLS]", "[SEP]", "[MASK]")] == [1, 2, 0]
+  tagged = Tagged("made", (("w1", "[SEP]"),), ((7, 8),))
+  (rows,) = text_rows.of_sentences([tagged], tokenizer, 16)
+  assert shown(tokenizer, rows, 0).count("[SEP]") == 1
+  # Who asks the same tokenizer for a mask still gets one.
+  assert tokenizer.encode("w1 [MASK]").tokens.count("[MASK]") == 1
+
+
 def test_long_texts_are_cut_from_the_longer(tokenizer):
   long = " ".join(["w1"] * 30)
   split = labelled((long, "w2", long), ("w3", long, long))
