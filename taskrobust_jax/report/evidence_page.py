@@ -127,8 +127,8 @@ def _section(
     notes = list(study.left_out)
     if left_out:
       notes.append(
-        "Not counted, since no pre-trained model is told from the untrained "
-        f"one on the rows that select: {'; '.join(left_out)}."
+        "Not counted, since pre-trained models, all together, are not told "
+        f"from the untrained one: {'; '.join(left_out)}."
       )
     if notes:
       blocks.append(Note(notes))

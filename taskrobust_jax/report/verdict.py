@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 import dataclasses
-import math
 
 import numpy as np
 
 from taskrobust_jax.report import evidence, excess, statistics
 from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Scores, Study, make_study
-from taskrobust_jax.report.summary import summarise
 
 # notebooks/study_plan.md, "What counts as a win".
 LARGEST_RATIO = 0.75
@@ -136,9 +134,12 @@ def told_apart(
 ) -> tuple[Study, tuple[str, ...]] | None:
   """Scores on the cells in which pre-training shows at all.
 
-  A cell counts if, on the rows that select, the 95 % interval of a pre-trained
-  method lies above that of the untrained model: elsewhere a normalised score
-  divides noise by noise. The scores are of the other rows.
+  A cell counts if the 95 % interval of the mean of all pre-trained models lies
+  above that of the untrained one: elsewhere a normalised score divides noise by
+  noise. All methods together, since the best of many would find a cell by luck;
+  on the rows that judge, since on the others each score is the best of several
+  steps, and an untrained model that answers always the same gains nothing by
+  that.
 
   Args:
     lines: Of one setting, purpose and mode.
@@ -147,33 +148,17 @@ def told_apart(
     (the study of these cells, names of those left out); `None` if there are no
     lines, none of the untrained model, or no cell that counts.
   """
-  if not any(line.method == evidence.UNTRAINED for line in lines):
+  if len({line.method == evidence.UNTRAINED for line in lines}) < 2:
     return None
-  if not any(line.method != evidence.UNTRAINED for line in lines):
+  whole = make_study(evidence.as_fine_tunings(lines))
+  trained, untrained = (
+    [s for s in whole.scores if s.method.is_random == is_random]
+    for is_random in (False, True)
+  )
+  if not trained or not untrained:
     return None
-  screened = [
-    dataclasses.replace(line, score=line.select_score)
-    for line in lines
-    if line.select_score is not None
-  ]
-  screen = make_study(evidence.as_fine_tunings(screened))
-  untrained = [s for s in screen.scores if s.method.is_random]
-  if not untrained or len(untrained) == len(screen.scores):
-    return None
-  lowest = [
-    [
-      e.value if math.isnan(e.low) else e.low
-      for e in summarise(screen, scores).cells
-    ]
-    for scores in screen.scores
-    if not scores.method.is_random
-  ]
-  highest = [
-    e.value if math.isnan(e.high) else e.high
-    for e in summarise(screen, untrained[0]).cells
-  ]
-  counts = np.max(lowest, axis=0) > highest
-  kept = {c for c, keep in zip(screen.cells, counts, strict=True) if keep}
+  counts = _bounds(trained)[0] > _bounds(untrained)[1]
+  kept = {c for c, keep in zip(whole.cells, counts, strict=True) if keep}
   if not kept:
     return None
   study = make_study(
@@ -181,4 +166,13 @@ def told_apart(
       [line for line in lines if (line.task, line.num_examples) in kept]
     )
   )
-  return study, tuple(c.name for c in screen.cells if c not in kept)
+  return study, tuple(c.name for c in whole.cells if c not in kept)
+
+
+def _bounds(methods: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:
+  """The interval [C] of the mean of all; the mean itself if it is of one."""
+  values = np.concatenate([s.values for s in methods])
+  if len(values) == 1:
+    return values[0], values[0]
+  groups = [seed for s in methods for seed in s.groups]
+  return statistics.interval(statistics.resampled_means(values, groups))
