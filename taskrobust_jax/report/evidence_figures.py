@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from taskrobust_jax.report import evidence, statistics
+from taskrobust_jax.report.by_examples import Gains
 from taskrobust_jax.report.excess import Excess
 from taskrobust_jax.report.figures import colours_of, end_axes, new_figure
 from taskrobust_jax.report.statistics import Estimate
-from taskrobust_jax.report.study import Study
 
 # Beyond these a ratio is drawn at the edge, with its number.
 _RATIOS = (0.4, 2.0)
@@ -117,63 +116,28 @@ def forecasts(pairs: Sequence[tuple[str, str, float, float]]):
       label=setting,
     )
   axes.axhline(0, color="#555555", lw=0.8)
-  axes.legend(frameon=False, fontsize=7)
+  figure.legend(loc="outside lower center", ncols=3, frameon=False)
   end_axes(axes, "Forecast", "predicted", "measured gain (-1: or less)")
   return figure
 
 
-def gain_by_examples(study: Study):
-  """A line a method: mean score less that of averaging, at each size.
-
-  The mean is over the tasks that count at every size.
-
-  Returns:
-    A figure; `None` with one size, without averaging and another method, or
-    where no task counts at every size.
-  """
-  sizes = sorted(
-    {cell.num_examples for cell in study.cells},
-    key=lambda n: n or float("inf"),
-  )
-  sizes_of = {}
-  for cell in study.cells:
-    sizes_of.setdefault(cell.task, set()).add(cell.num_examples)
-  tasks = [task for task, has in sizes_of.items() if len(has) == len(sizes)]
-  trained = [s for s in study.scores if not s.method.is_random]
-  base = next((s for s in trained if s.method.name == evidence.UNIFORM), None)
-  others = [s for s in trained if s is not base]
-  if base is None or not others or not tasks or len(sizes) < 2:
-    return None
-  figure = new_figure(6.5, 3.8)
+def gain_by_examples(gains: Gains):
+  """A line a method, with its interval, over the numbers of examples."""
+  figure = new_figure(6.5, 4.2)
   axes = figure.subplots()
-  for other, colour in zip(others, colours_of(len(others)), strict=True):
-    common = [r for r in other.replicates if r in base.replicates]
-    if not common:
-      continue
-    ours, theirs = (
-      s.values[[s.replicates.index(r) for r in common]] for s in (other, base)
-    )
-    columns = [
-      (ours - theirs)[
-        :,
-        [c.num_examples == size and c.task in tasks for c in study.cells],
-      ].mean(1)
-      for size in sizes
-    ]
-    values = np.stack(columns, axis=1)  # [R, sizes]
-    axes.plot(values.mean(0), "o-", color=colour, label=other.method.name)
-    if len(common) > 1:
-      drawn = statistics.resampled_means(values, [r.pretrained for r in common])
-      low, high = statistics.interval(drawn)
-      axes.fill_between(
-        range(len(sizes)), low, high, color=colour, alpha=0.15, lw=0
-      )
+  places = range(len(gains.sizes))
+  for (method, values), colour in zip(
+    gains.of_method.items(), colours_of(len(gains.of_method)), strict=True
+  ):
+    value, low, high = zip(*values, strict=True)
+    axes.plot(places, value, "o-", color=colour, label=method)
+    axes.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
   axes.axhline(0, color="#555555", lw=0.8)
-  axes.set_xticks(range(len(sizes)), [str(n or "all") for n in sizes])
-  axes.legend(frameon=False)
+  axes.set_xticks(places, [str(n or "all") for n in gains.sizes])
+  figure.legend(loc="outside lower center", ncols=3, frameon=False)
   end_axes(
     axes,
-    f"Gain over uniform: {', '.join(tasks)}",
+    f"Gain over averaging: {', '.join(gains.tasks)}",
     "labelled examples",
     "mean score, difference",
   )

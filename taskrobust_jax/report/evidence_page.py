@@ -132,15 +132,6 @@ def _section(
       )
     if notes:
       blocks.append(Note(notes))
-    figure = evidence_figures.gain_by_examples(study)
-    if figure is not None:
-      blocks.append(
-        Picture(
-          figure,
-          f"{name}_{mode}_examples",
-          "Gain over uniform by the number of labelled examples.",
-        )
-      )
   if scores and not studies:
     blocks.append(
       "Downstream: no cell in which a pre-trained model is told from the "

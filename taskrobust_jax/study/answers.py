@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 
 from taskrobust_jax.report import (
+  by_examples,
   evidence,
   evidence_figures,
   evidence_page,
@@ -17,6 +19,7 @@ from taskrobust_jax.report.evidence import Downstream, PreTraining
 from taskrobust_jax.report.evidence_figures import Row
 from taskrobust_jax.report.excess import Excess
 from taskrobust_jax.report.page import Picture, Section, as_markdown
+from taskrobust_jax.report.study import Study
 from taskrobust_jax.study import grid
 
 _RATIO = "worst upstream excess, ratio to averaging"
@@ -123,6 +126,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
     text = _of_downstream(downstream)
     title = "Does the worst downstream task gain, and what does the mean pay?"
     made.insert(1, _section(title, "downstream", text, figure))
+  made += _by_examples(scores)
   costs = _costs(found)
   if costs:
     figure = evidence_figures.rows(costs, "seconds of a run, to averaging's")
@@ -196,22 +200,47 @@ def _of_ratios(rows: Sequence[Row]) -> str:
   )
 
 
+def _by_examples(scores: Sequence[Downstream]) -> list[Section]:
+  """Of each comparison with two numbers of examples or more."""
+  made = []
+  for key, told in _told_apart(scores).items():
+    gains = by_examples.gains_of(told)
+    if key.purpose == grid.COMPARISON and gains is not None:
+      figure = evidence_figures.gain_by_examples(gains)
+      title = f"Fewer downstream examples: {key.setting}, {key.mode} encoder"
+      name = f"examples_{key.setting}_{key.mode}".replace(" ", "_")
+      made.append(_section(title, name, gains.sentence(), figure))
+  return made
+
+
+class _Key(NamedTuple):
+  setting: str
+  purpose: str
+  mode: str
+
+
+def _told_apart(scores: Sequence[Downstream]) -> dict[_Key, Study]:
+  """Of each setting, purpose and mode the cells that count."""
+  groups: dict[_Key, list[Downstream]] = {}
+  for line in scores:
+    key = _Key(line.setting, line.purpose, line.mode)
+    groups.setdefault(key, []).append(line)
+  told = {key: verdict.told_apart(lines) for key, lines in groups.items()}
+  return {key: found[0] for key, found in told.items() if found is not None}
+
+
 def _downstream(found, scores: Sequence[Downstream]) -> list[tuple[Row, float]]:
   """(worst normalised score, mean score), both against averaging's."""
   made = []
-  for (setting, purpose), of_name in found.items():
-    lines = [x for x in scores if (x.setting, x.purpose) == (setting, purpose)]
-    for mode in sorted({x.mode for x in lines}):
-      told = verdict.told_apart([x for x in lines if x.mode == mode])
-      for method, own in of_name.items():
-        if told is None or method == evidence.UNIFORM:
-          continue
-        base = of_name[evidence.UNIFORM]
-        judged = verdict.of_method(own, base, told[0], mode)
-        if judged.worst is not None and judged.mean is not None:
-          label = f"{setting}, {mode}: {method}"
-          row = Row(label, judged.worst, judged.num_seeds)
-          made.append((row, judged.mean))
+  for key, told in _told_apart(scores).items():
+    of_name = found.get((key.setting, key.purpose), {})
+    for method, own in of_name.items():
+      base = of_name[evidence.UNIFORM]
+      judged = verdict.of_method(own, base, told, key.mode)
+      if own is base or judged.worst is None or judged.mean is None:
+        continue
+      label = f"{key.setting}, {key.mode}: {method}"
+      made.append((Row(label, judged.worst, judged.num_seeds), judged.mean))
   return made
 
 
