@@ -97,13 +97,15 @@ def _section(
       studies[mode] = told
   if base is not None:
     gains = forecast.gains(found, base)
-    # The full fine-tuning judges where there is one, as the plan says.
-    mode = next((m for m in ("full", "frozen") if m in studies), "")
-    judge = studies[mode][0] if mode else None
+    judges = {
+      f"{mode} encoder, {len(study.cells)} cells": study
+      for mode, (study, _) in studies.items()
+    }
     shown = [
-      verdict.of_method(x, base, judge, mode).sentence()
+      verdict.of_method(x, base, judge, name).sentence()
       for x in found
       if x is not base
+      for name, judge in (judges or {"": None}).items()
     ]
     if purpose == "comparison" and shown:
       blocks.append(shown)

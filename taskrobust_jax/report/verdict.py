@@ -26,7 +26,7 @@ class Verdict:
     worst: Worst normalised downstream score, less that of averaging; `None`
       where nothing was fine-tuned.
     mean: Mean downstream score, relative to averaging; `None` likewise.
-    mode: Of the fine-tuning that both are from.
+    mode: Of the fine-tuning that both are from, in words.
   """
 
   method: str
@@ -95,7 +95,7 @@ def of_method(
     base: That of averaging.
     study: Downstream scores of both, cells that can be told apart alone; `None`
       where there are none.
-    mode: Of that fine-tuning.
+    mode: Of that fine-tuning, in words.
   """
   worst = mean = None
   if study is not None:

@@ -205,6 +205,7 @@ def test_the_page_tells_all(tmp_path):
   text = page.as_markdown("The study", evidence_page.sections(tmp_path))
   assert "## novels: comparison" in text
   assert "- mirror: use it" in text
+  assert "; frozen encoder, 1 cells: worst normalised downstream" in text
   assert "| mirror | **0.510 [" in text
   assert "| 1e+09 | 12 |" in text
   assert "all together, are not told from the untrained one: wnli" in text
