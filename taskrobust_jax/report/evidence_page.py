@@ -102,10 +102,10 @@ def _section(
       for mode, (study, _) in studies.items()
     }
     shown = [
-      verdict.of_method(x, base, judge, name).sentence()
+      verdict.of_method(x, base, judge, how).sentence()
       for x in found
       if x is not base
-      for name, judge in (judges or {"": None}).items()
+      for how, judge in (judges or {"": None}).items()
     ]
     if purpose == "comparison" and shown:
       blocks.append(shown)
