@@ -179,6 +179,12 @@ SCREENS = (
     )
   ),
 )
+# Of pictures, whose losses share no scale: how many times its reference a loss
+# is.
+LOG_RATIO = Method(
+  "mirror_ascent 0.1 log ratio",
+  mirror(0.1, "signal=log_ratio+ema,decay=0.9,nadir={last_references}"),
+)
 # What `small` compares with averaging: of one seed of screens the lowest worst
 # excess; the same by rows; and its mean weights from the start.
 FINALISTS = (
@@ -248,7 +254,7 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
       (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
       (
         *(SCENES, SEEDS, ("frozen",), SIZES[::2]),
-        *((AVERAGING,), (WINNER, RELATIVE), (BY_ASCENT,)),
+        *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),
       ),
     )
     for methods in chosen

@@ -19,8 +19,8 @@ def of_lines(
 
   Returns:
     Those that the lines are enough for: shares_of_excess, shares_of_counts,
-    adjustments, mean_weights; small_weights, which are mean_weights of the
-    novels' small model.
+    adjustments, mean_weights, last_references; small_weights, which are
+    mean_weights of the novels' small model.
   """
   lines = list(lines)
   texts = _of_setting([x for x in lines if x.setting == setting], purpose)
@@ -49,6 +49,8 @@ def _of_setting(
       for task, x in zip(tasks, single, strict=True)
     ]
     texts["shares_of_excess"] = _weights(over)
+    last = [x.screen[task] for task, x in zip(tasks, single, strict=True)]
+    texts["last_references"] = f"({','.join(f'{x:.5f}' for x in last)})"
   # The same for every run: all are judged on the same rows.
   counted = next((line.counts for line in ordered if line.counts), None)
   if counted is not None:

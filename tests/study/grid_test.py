@@ -25,6 +25,7 @@ FOUND = {
   "shares_of_counts": "(0.1,0.2,0.3,0.4)",
   "mean_weights": "(0.1,0.2,0.3,0.4)",
   "small_weights": "(0.1,0.2,0.3,0.4)",
+  "last_references": "(0.1,0.2,0.3,0.4)",
 }
 
 
@@ -156,7 +157,7 @@ def score(method):
 
 def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
   maker = make_jobs(tmp_path)
-  methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED)
+  methods = (grid.ADAPTIVE[3], grid.ADAPTIVE[4], *grid.FIXED, grid.LOG_RATIO)
   group = grid.Group(grid.NOVELS, grid.COMPARISON, methods, (10,))
   *_, jobs, _ = maker.stages(group)
   with pytest.raises(InputError, match="fixed by excess needs shares_of_exc"):
@@ -181,6 +182,7 @@ def test_arguments_are_filled_in_with_what_earlier_runs_found(tmp_path):
     f"reference_losses={tmp_path}/references_novels.json"
   )
   assert texts[1].endswith("adjustments=(0.100000,0.200000)")
-  assert [text.partition("weights=")[2] for text in texts[2:]] == [
+  assert texts[-1].endswith("nadir=(3.00000,2.75000)")
+  assert [text.partition("weights=")[2] for text in texts[2:-1]] == [
     *("(0.8000,0.2000)", "(0.8000,0.2000)", "(0.2500,0.7500)")
   ]
