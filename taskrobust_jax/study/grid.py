@@ -253,7 +253,7 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
       (TINY, SEEDS, both, SIZES[::2], (AVERAGING,), (WINNER, FROM_SMALL)),
       (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
       (
-        *(SCENES, SEEDS, ("frozen",), SIZES[::2]),
+        *(SCENES, SEEDS[:3], ("frozen",), SIZES[1:2]),
         *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),
       ),
     )

@@ -122,6 +122,8 @@ class Inputs:
         f"--config=configs/finetune_vision.py{_BY_MODE[mode]}",
         f"--tasks={','.join(grid.PICTURE_TASKS)}",
         "--config.scenes.eval_rows=512",
+        "--config.num_epochs=10.0",
+        "--config.least_steps=300",  # A step of pixels takes .1 s of a core.
         # It suits so small a model: launch/downstream_vision.sh.
         *(["--config.optimizer.learning_rate=2e-3"] if mode == "full" else []),
       )
