@@ -30,13 +30,14 @@ _TEMPERATURES = (0.1, 0.3, 1.0, 3.0)
 def as_text(folder: pathlib.Path) -> str:
   """What tables.md holds: answers, tables, what was not run; no pictures."""
   runs = evidence.read(folder / evidence_page.RUNS, PreTraining)
+  scores = evidence.read(folder / evidence_page.SCORES, Downstream)
   return as_markdown(
     "The study: what was run, and what came of it",
     [
       Section(x.title, [b for b in x.blocks if not isinstance(b, Picture)])
       for x in [*sections(folder), *evidence_page.sections(folder)]
     ]
-    + [Section("Not yet run", [grid.missing(runs)])],
+    + [Section("Not yet run", [grid.missing(runs, scores)])],
   )
 
 

@@ -5,10 +5,11 @@ Texts of arguments hold {references}, {adjustments} and the like, which
 """
 
 from collections.abc import Iterable, Sequence
+import itertools
 import re
 from typing import NamedTuple
 
-from taskrobust_jax.report.evidence import UNIFORM, PreTraining
+from taskrobust_jax.report.evidence import UNIFORM, Downstream, PreTraining
 
 STEPS = 3_000
 COMPARISON, SCREEN = "comparison", "screen"
@@ -250,10 +251,10 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     Group(setting, COMPARISON, methods, seeds, modes, sizes)
     for setting, seeds, modes, sizes, *chosen in (
       (NOVELS, SEEDS, both, SIZES, (AVERAGING,), adaptive, fixed),
-      (TINY, SEEDS, both, SIZES[::2], (AVERAGING,), (WINNER, FROM_SMALL)),
+      (TINY, SEEDS[:3], both, (64, 1_024), (AVERAGING,), (WINNER, FROM_SMALL)),
       (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
       (
-        *(SCENES, SEEDS[:3], ("frozen",), SIZES[1:2]),
+        *(SCENES, SEEDS[:3], ("frozen",), (256,)),
         *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),
       ),
     )
@@ -261,18 +262,43 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
   ]
 
 
-def missing(lines: Iterable[PreTraining]) -> list[str]:
-  """What the plan has and lines have not: a text for each group of runs."""
-  found = {(x.setting, x.purpose, x.method, x.seed) for x in lines}
-  texts = []
+def missing(
+  runs: Iterable[PreTraining], scores: Iterable[Downstream]
+) -> list[str]:
+  """What the plan has and lines have not: a text for each kind of runs."""
+  trained = {(x.setting, x.purpose, x.method, x.seed) for x in runs}
+  tuned = {
+    (x.setting, x.purpose, x.method, x.pretrained, x.mode, x.num_examples)
+    for x in scores
+  }
+  left: dict[str, dict[str, list[int]]] = {}
+
+  def add(what, method, seed):
+    seeds = left.setdefault(what, {}).setdefault(method.name, [])
+    if seed not in seeds:
+      seeds.append(seed)
+
   # Whoever the finalists are: these stand for them.
   for group in (*stage_b([m.name for m in FINALISTS]), *stage_a()):
-    left = []
-    for method in group.methods:
-      key = (group.setting.name, group.purpose, method.name)
-      seeds = [str(s) for s in group.seeds if (*key, s) not in found]
-      if seeds:
-        left.append(f"{method.name} (seed {', '.join(seeds)})")
-    if left:
-      texts.append(f"{group.setting.name}, {group.purpose}: {', '.join(left)}")
-  return list(dict.fromkeys(texts))
+    what = f"{group.setting.name}, {group.purpose}"
+    for method, seed in itertools.product(group.methods, group.seeds):
+      run = (group.setting.name, group.purpose, method.name, seed)
+      if run not in trained:
+        add(what, method, seed)
+      for mode in group.modes:
+        sizes = [
+          f"{size:,}" if size else "all"
+          for size in group.sizes
+          if (*run, mode, size) not in tuned
+        ]
+        if sizes:
+          examples = f"{' '.join(sizes)} examples"
+          add(f"{what}, {mode} encoder, {examples}", method, seed)
+  return [
+    f"{what}: "
+    + ", ".join(
+      f"{method} (seed {', '.join(map(str, seeds))})"
+      for method, seeds in of_method.items()
+    )
+    for what, of_method in left.items()
+  ]

@@ -1,5 +1,7 @@
 """The committed tables of the study are those that its lines give."""
 
+import dataclasses
+
 from taskrobust_jax.report import evidence, evidence_page
 from taskrobust_jax.study import answers, grid
 from tests import programs
@@ -15,6 +17,23 @@ def test_the_tables_are_made_from_the_lines():
 
 def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
   runs = evidence.read(FOLDER / "pretraining.jsonl", evidence.PreTraining)
-  assert len(grid.missing([])) >= len(grid.missing(runs))
-  first, *_ = grid.missing([])
-  assert first == "novels, comparison: uniform (seed 20, 21, 22, 23, 24)"
+  scores = evidence.read(FOLDER / "downstream.jsonl", evidence.Downstream)
+  whole = grid.missing([], [])
+  assert len(whole) >= len(grid.missing(runs, [])) >= 1
+  assert len(grid.missing(runs, [])) >= len(grid.missing(runs, scores))
+  whole = dict(text.split(": ") for text in whole)
+  uniform = "uniform (seed 20, 21, 22, 23, 24), "
+  assert whole["novels, comparison"].startswith(uniform)
+  assert whole[
+    "novels, comparison, frozen encoder, 64 256 1,024 all examples"
+  ].startswith(uniform)
+  run = next(x for x in runs if (x.method, x.seed) == ("uniform", 22))
+  assert (run.setting, run.purpose) == ("novels", "comparison")
+  score = next(x for x in scores if x.method == "uniform")
+  score = dataclasses.replace(score, pretrained=22, num_examples=64)
+  left = dict(text.split(": ") for text in grid.missing([run], [score]))
+  fewer = "uniform (seed 20, 21, 23, 24), "
+  assert left["novels, comparison"].startswith(fewer)
+  tuned = "novels, comparison, frozen encoder"
+  assert left[f"{tuned}, 64 256 1,024 all examples"].startswith(fewer)
+  assert left[f"{tuned}, 256 1,024 all examples"] == "uniform (seed 22)"
