@@ -118,8 +118,9 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
     )
   best = [round(x.worst.mean(), 3) for x in found]
   return Table(
-    "Excess: held-out loss less that of the task's reference, in nats, lower "
-    "is better; 95 % bootstrap intervals over seeds",
+    "Excess: held-out loss less that of the task's reference (nats; of "
+    "pictures each loss's own unit), lower is better; 95 % bootstrap intervals "
+    "over seeds",
     ["method", "worst task", "mean of tasks", "worst, ratio to uniform"]
     + [*tasks, "seeds"],
     rows,
