@@ -12,10 +12,11 @@ alike for every run: rows that no choice was made by, if the config's own lie in
 the first half. Nothing is written but the file that `--out` names.
 """
 
+from collections.abc import Mapping
 import pathlib
+from typing import Any
 
 from absl import flags
-import jax
 from ml_collections import config_flags
 import numpy as np
 
@@ -69,21 +70,28 @@ def _with_tasks_of(restored: Restored, config) -> Restored:
     InputError: Its model is another one.
   """
   experiment = build(config, restored.dataset)
-  models = [
-    {
-      jax.tree_util.keystr(path): leaf.shape
-      for path, leaf in jax.tree.leaves_with_path(params)
-    }
-    for params in (restored.state.params, experiment.state_shapes.params)
-  ]
-  if models[0] != models[1]:
-    name, _ = min(models[0].items() ^ models[1].items())
-    own, other = (model.get(name, "not there") for model in models)
+  own, other = (
+    _flat(x.identity["config"]["model"])
+    for x in (restored.experiment, experiment)
+  )
+  if own != other:
+    name = min({*own.items()} ^ {*other.items()}, key=str)[0]
     raise InputError(
-      f"--config has another model than the run: {name} is {other}, of the "
-      f"run {own}"
+      f"--config has another model than the run: model.{name} is "
+      f"{other.get(name)}, of the run {own.get(name)}"
     )
   return restored._replace(experiment=experiment)
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """Keys with dots -> values, but for how the model is computed."""
+  found = {}
+  for name, value in section.items():
+    if isinstance(value, Mapping):
+      found |= _flat(value, f"{prefix}{name}.")
+    elif name not in ("dtype", "remat", "unroll", "dropout_rate"):
+      found[f"{prefix}{name}"] = value
+  return found
 
 
 def _on_second_half(restored: Restored):

@@ -110,7 +110,9 @@ def test_the_tasks_may_be_those_of_another_config(whole, results):
   assert names == ["all", "worst", "mean"]
   assert other == 2
   assert re.search(
-    r"^error: --config has another model than the run: .* is \(16,", message
+    r"^error: --config has another model than the run: model.width is 16, of "
+    r"the run 8$",
+    message.strip(),
   )
 
 

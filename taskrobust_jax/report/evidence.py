@@ -125,30 +125,30 @@ def is_adaptive(method: str) -> bool:
 
 def of_run(
   run: Run,
-  judged: pathlib.Path,
+  evaluated: tuple[pathlib.Path, pathlib.Path],
   setting: str,
   purpose: str,
   method: str,
-  screened: pathlib.Path | None = None,
 ) -> PreTraining:
   """The line of a run that ended.
 
   Args:
     run: It.
-    judged: What `evaluate --second_half --out` wrote of it.
+    evaluated: What `evaluate` wrote of it on the rows that screen, and on those
+      that judge.
     setting: See `PreTraining`.
     purpose: See `PreTraining`.
     method: See `PreTraining`.
-    screened: What `evaluate --out` wrote, if the run's own tasks are others
-      than those that it is judged by. Weights are then shares of the targets.
+
+  Returns:
+    The line. Weights of a run whose own tasks are others than those that it is
+    evaluated by are shares of the targets.
   """
-  found = read_json(judged)
-  counts = _of_tasks(found, "count")
+  screened, judged = map(read_json, evaluated)
+  counts = _of_tasks(judged, "count")
   seen = upstream.values([[run]])[0]
-  if screened is None:
-    screen, weights = seen["loss"], seen["mean_weight"]
-  else:
-    screen = _of_tasks(read_json(screened), "loss")
+  weights = seen["mean_weight"]
+  if weights.keys() != counts.keys():
     weights = {k: n / sum(counts.values()) for k, n in counts.items()}
   paid = cost.of_pre_training(methods.Method(method, {}, (run,)))
   config = run.manifest["config"]
@@ -162,8 +162,8 @@ def of_run(
     examples=paid.examples,
     flops=_known(paid.flops),
     seconds=_known(paid.seconds),
-    screen=_rounded(screen),
-    loss=_rounded(_of_tasks(found, "loss")),
+    screen=_rounded(_of_tasks(screened, "loss")),
+    loss=_rounded(_of_tasks(judged, "loss")),
     weights=_rounded(weights),
     counts=counts,
   )

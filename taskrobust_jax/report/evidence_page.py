@@ -10,7 +10,6 @@ from taskrobust_jax.report import (
   evidence,
   evidence_figures,
   excess,
-  forecast,
   verdict,
 )
 from taskrobust_jax.report.evidence import Downstream, PreTraining, Probe
@@ -28,6 +27,7 @@ FILES = {RUNS: PreTraining, SCORES: Downstream, PROBES: Probe}
 TABLES = "tables.md"
 PURPOSES = {
   "comparison": "paired seeds, judged on rows that no choice was made by",
+  "earlier comparison": "judged; then the next one was planned by it",
   "screen": "a screen: it chooses, it does not judge",
   "pilot": "a pilot: it chose steps and rates, and counts for nothing else",
 }
@@ -40,13 +40,11 @@ def sections(folder: pathlib.Path) -> list[Section]:
     folder: It holds the files of `FILES`; one that is missing holds nothing.
 
   Returns:
-    A section for each setting and purpose, comparisons first, then the
-    forecast.
+    A section for each setting and purpose, comparisons first.
   """
-  pretraining, scores, probes = (
-    evidence.read(folder / name, kind) for name, kind in FILES.items()
-  )
-  made, gains = [], {}
+  pretraining = evidence.read(folder / RUNS, PreTraining)
+  scores = evidence.read(folder / SCORES, Downstream)
+  made = []
   for purpose, meaning in PURPOSES.items():
     lines = [line for line in pretraining if line.purpose == purpose]
     for setting in dict.fromkeys(line.setting for line in lines):
@@ -63,19 +61,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
         if (line.setting, line.purpose) == (setting, purpose)
       ]
       title = f"{setting}: {purpose} ({meaning})"
-      section, found = _section(title, setting, purpose, own, of_setting)
-      made.append(section)
-      if purpose != "pilot":
-        gains.setdefault(setting, []).extend(found)
-  if probes:
-    pairs = forecast.pairs(probes, gains)
-    blocks = [forecast.told(pairs), forecast.table(probes, pairs)]
-    if pairs:
-      figure = evidence_figures.forecasts(pairs)
-      caption = "Predicted and measured gains."
-      blocks.append(Picture(figure, "answer_forecast", caption))
-    title = "Can it be told before training whether minimax will help?"
-    made.append(Section(title, blocks))
+      made.append(_section(title, setting, purpose, own, of_setting))
   return made
 
 
@@ -85,18 +71,17 @@ def _section(
   purpose: str,
   lines: Sequence[PreTraining],
   scores: Sequence[Downstream],
-) -> tuple[Section, list[tuple[str, float]]]:
+) -> Section:
   tasks, found = excess.of_lines(lines)
   base = next((x for x in found if x.method == evidence.UNIFORM), None)
   name = f"{setting}_{purpose}".replace(" ", "_")
-  blocks, gains, shown = [], [], []
+  blocks, shown = [], []
   studies = {}
   for mode in sorted({line.mode for line in scores}):
     told = verdict.told_apart([line for line in scores if line.mode == mode])
     if told is not None:
       studies[mode] = told
   if base is not None:
-    gains = forecast.gains(found, base)
     judges = {
       f"{mode} encoder, {len(study.cells)} cells": study
       for mode, (study, _) in studies.items()
@@ -107,7 +92,7 @@ def _section(
       if x is not base
       for how, judge in (judges or {"": None}).items()
     ]
-    if purpose == "comparison" and shown:
+    if purpose.endswith("comparison") and shown:
       blocks.append(shown)
   if found:
     blocks.append(excess.table(tasks, found))
@@ -119,19 +104,13 @@ def _section(
     blocks.append("No excess: the references of this setting are not yet run.")
   blocks.append(excess.losses_table(_tasks_of(lines), lines))
   blocks.append(_cost(lines))
-  for mode, (study, left_out) in studies.items():
+  for mode, (study, notes) in studies.items():
     summaries = [summarise(study, s) for s in study.scores]
     blocks += [
       f"Downstream, {mode} encoder.",
       downstream.summary_table(study, summaries),
       downstream.task_table(study, summaries),
     ]
-    notes = list(study.left_out)
-    if left_out:
-      notes.append(
-        "Not counted, since pre-trained models, all together, are not told "
-        f"from the untrained one: {'; '.join(left_out)}."
-      )
     if notes:
       blocks.append(Note(notes))
   if scores and not studies:
@@ -139,7 +118,7 @@ def _section(
       "Downstream: no cell in which a pre-trained model is told from the "
       "untrained one, or one of the two is not yet run."
     )
-  return Section(title, blocks), gains
+  return Section(title, blocks)
 
 
 def _tasks_of(lines: Sequence[PreTraining]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, statistics
 from taskrobust_jax.report.evidence import PreTraining
 from taskrobust_jax.report.statistics import Estimate
@@ -48,7 +49,16 @@ def of_lines(
 
   Returns:
     (K task names, methods).
+
+  Raises:
+    InputError: Runs are of different lengths.
   """
+  steps = {line.steps for line in lines}
+  if len(steps) > 1:
+    raise InputError(
+      f"runs of {lines[0].setting!r} have {sorted(steps)} steps; only equal "
+      "ones can be compared"
+    )
   singles = {
     line.method: line for line in lines if line.purpose == evidence.REFERENCE
   }
@@ -98,6 +108,22 @@ def ratio(ours: Excess, base: Excess) -> Estimate:
   return Estimate(float(value), float(low), float(high))
 
 
+def without_one(ours: Excess, base: Excess) -> tuple[float, float]:
+  """The lowest and the highest `ratio` if any one common seed is left out.
+
+  NaN with fewer than two.
+  """
+  common = [seed for seed in ours.seeds if seed in base.seeds]
+  if len(common) < 2:
+    return math.nan, math.nan
+  pairs = np.stack(
+    [x.worst[[x.seeds.index(s) for s in common]] for x in (ours, base)], axis=1
+  )
+  left = (pairs.sum(0) - pairs) / (len(common) - 1)
+  ratios = _divided(left)
+  return float(ratios.min()), float(ratios.max())
+
+
 def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
   """A row a method: worst and mean excess, ratio to averaging, each task."""
   base = next((x for x in found if x.method == evidence.UNIFORM), None)
@@ -116,7 +142,9 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
         ", ".join(map(str, x.seeds)),
       ]
     )
-  best = [round(x.worst.mean(), 3) for x in found]
+  # Seeds are paired, so the ratio ranks methods and not the mean.
+  ratios = [ratio(x, base).value if base is not None else 1.0 for x in found]
+  best = [round(value, 3) for value in ratios]
   return Table(
     "Excess: held-out loss less that of the task's reference (nats; of "
     "pictures each loss's own unit), lower is better; 95 % bootstrap intervals "
@@ -124,7 +152,10 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
     ["method", "worst task", "mean of tasks", "worst, ratio to uniform"]
     + [*tasks, "seeds"],
     rows,
-    [{1} if value == min(best) else set() for value in best],
+    [
+      {3} if x is not base and value == min(best) else set()
+      for x, value in zip(found, best, strict=True)
+    ],
   )
 
 

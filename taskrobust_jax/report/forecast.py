@@ -78,48 +78,39 @@ def table(probes: Sequence[Probe], found: Sequence[Pair]) -> Table:
   )
 
 
-def told(found: Sequence[Pair]) -> str:
-  """How well forecasts and gains agree: of all pairs, then of settings.
+def told(found: Sequence[Pair], method: str) -> str:
+  """How well forecasts and gains agree: of all pairs, then of one method.
 
-  A forecast knows no method, so a setting counts once too: by the median of its
-  methods' gains.
+  A forecast knows no method, so the pairs of a setting share theirs.
   """
-  of_setting: dict[str, list[Pair]] = {}
-  for pair in found:
-    of_setting.setdefault(pair.setting, []).append(pair)
-  medians = [
-    (group[0].predicted, float(np.median([x.measured for x in group])))
-    for group in of_setting.values()
-  ]
-  alone = [(pair.predicted, pair.measured) for pair in found]
-  return " ".join(
-    [
-      _score(alone, "pairs of a setting and a method"),
-      _score(medians, "settings, by the median of their methods,"),
-    ]
+  alone = [pair for pair in found if pair.method == method]
+  return (
+    f"{_score(found, 'pairs of a setting and a method')} "
+    f"{_score(alone, f'settings, of {method} alone,')}"
   )
 
 
-def _score(found: Sequence[tuple[float, float]], what: str) -> str:
-  if len({x for x, _ in found}) < 2 or len(found) < _FEWEST_PAIRS:
+def _score(found: Sequence[Pair], what: str) -> str:
+  if len({x.predicted for x in found}) < 2 or len(found) < _FEWEST_PAIRS:
     return f"{len(found)} {what.rstrip(',')}: not enough to score forecasts."
   from scipy import stats  # A second, as in statistics.py.
 
-  predicted, gains = np.array(found).T
+  predicted = np.array([pair.predicted for pair in found])
+  gains = np.array([pair.measured for pair in found])
   rank = stats.spearmanr(predicted, gains).statistic
-  signs = np.mean((predicted > 0) == (gains > 0))
+  positive = np.mean(gains[predicted > 0] > 0)
   return (
-    f"Over {len(found)} {what} Spearman's correlation is {rank:+.2f}, and the "
-    f"sign is right in {signs:.0%}."
+    f"Over {len(found)} {what} Spearman's correlation is {rank:+.2f}; where a "
+    f"gain is forecast {positive:.0%} are gains."
   )
 
 
 def gains(
   compared: Sequence[excess.Excess], base: excess.Excess
 ) -> list[tuple[str, float]]:
-  """(method and its number of seeds, measured gain) of the adaptive ones."""
+  """(method, measured gain) of the adaptive ones."""
   return [
-    (f"{x.method} ({len(x.seeds)} seeds)", 1 - excess.ratio(x, base).value)
+    (x.method, 1 - excess.ratio(x, base).value)
     for x in compared
     if evidence.is_adaptive(x.method)
   ]

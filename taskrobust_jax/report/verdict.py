@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import math
 
 import numpy as np
 
@@ -23,6 +24,7 @@ class Verdict:
     method: Its name.
     num_seeds: Pre-training seeds that both have.
     ratio: Worst upstream excess, to that of averaging.
+    without_one: Its lowest and highest value if one seed is left out.
     worst: Worst normalised downstream score, less that of averaging; `None`
       where nothing was fine-tuned.
     mean: Mean downstream score, relative to averaging; `None` likewise.
@@ -32,6 +34,7 @@ class Verdict:
   method: str
   num_seeds: int
   ratio: Estimate
+  without_one: tuple[float, float]
   worst: Estimate | None
   mean: float | None
   mode: str = ""
@@ -54,6 +57,9 @@ class Verdict:
   def sentence(self) -> str:
     """What a reader can act on, and by how much a condition was missed."""
     facts = [f"worst upstream excess {self.ratio.as_text()} of uniform's"]
+    if math.isfinite(self.without_one[0]):
+      low, high = self.without_one
+      facts[0] += f", {low:.3f} to {high:.3f} without any one seed"
     if self.worst is None or self.mean is None:
       facts.append("downstream not yet run")
     else:
@@ -107,6 +113,7 @@ def of_method(
     ours.method,
     len(set(ours.seeds) & set(base.seeds)),
     excess.ratio(ours, base),
+    excess.without_one(ours, base),
     worst,
     mean,
     mode,
@@ -117,7 +124,7 @@ def _downstream(
   study: Study, ours: Scores, base: Scores
 ) -> tuple[Estimate | None, float | None]:
   common = [r for r in ours.replicates if r in base.replicates]
-  if not common:
+  if len({r.pretrained for r in common}) < FEWEST_SEEDS:
     return None, None
   values = [
     s.values[[s.replicates.index(r) for r in common]] for s in (ours, base)
@@ -145,8 +152,8 @@ def told_apart(
     lines: Of one setting, purpose and mode.
 
   Returns:
-    (the study of these cells, names of those left out); `None` if there are no
-    lines, none of the untrained model, or no cell that counts.
+    (the study of these cells, what does not count and why); `None` if there are
+    no lines, none of the untrained model, or no cell that counts.
   """
   if len({line.method == evidence.UNTRAINED for line in lines}) < 2:
     return None
@@ -166,7 +173,14 @@ def told_apart(
       [line for line in lines if (line.task, line.num_examples) in kept]
     )
   )
-  return study, tuple(c.name for c in whole.cells if c not in kept)
+  notes = list(whole.left_out)
+  names = "; ".join(c.name for c in whole.cells if c not in kept)
+  if names:
+    notes.append(
+      "Not counted, since pre-trained models, all together, are not told from "
+      f"the untrained one: {names}."
+    )
+  return study, tuple(notes)
 
 
 def _bounds(methods: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:

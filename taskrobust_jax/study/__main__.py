@@ -20,7 +20,7 @@ from absl import flags
 
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
-from taskrobust_jax.report import evidence, evidence_page, excess
+from taskrobust_jax.report import evidence, evidence_page
 from taskrobust_jax.study import answers, grid
 from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.inputs import Inputs
@@ -114,35 +114,8 @@ def _parts(results: pathlib.Path) -> Iterator[list[grid.Group]]:
     yield grid.small()
     return
   yield grid.stage_a()
-  yield grid.stage_b(_finalists(results))
-
-
-def _finalists(results: pathlib.Path) -> list[str]:
-  """Two adaptive methods and a fixed one, of the lowest worst excess.
-
-  They are chosen on the novels, by the rows that screen.
-  """
-  _, found = excess.of_lines(
-    [
-      line
-      for line in evidence.read(
-        results / evidence_page.RUNS, evidence.PreTraining
-      )
-      if line.setting == grid.NOVELS.name
-      and line.purpose in (grid.SCREEN, evidence.REFERENCE)
-    ],
-    rows="screen",
-  )
-  names = []
-  for methods, count in (
-    (grid.ADAPTIVE + grid.SCREENS, 2),
-    (grid.FIXED, 1),
-  ):
-    known = [m.name for m in methods]
-    chosen = [x for x in found if x.method in known]
-    chosen.sort(key=lambda x: x.worst.mean())
-    names += [x.method for x in chosen[:count]]
-  return names
+  runs = evidence.read(results / evidence_page.RUNS, evidence.PreTraining)
+  yield grid.stage_b(grid.finalists(runs))
 
 
 def _changed(group: grid.Group) -> grid.Group:

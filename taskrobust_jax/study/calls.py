@@ -1,6 +1,6 @@
 """The calls of programs that a group of the study's runs is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import pathlib
 
@@ -18,7 +18,7 @@ from taskrobust_jax.study.runner import Job
 from taskrobust_jax.train import references
 
 _PROBE_SHARE = 1 / 20  # A forecast's runs take so small a part of the steps.
-_JUDGED, _SCREENED = "judged.json", "screened.json"  # In a run's folder.
+_SCREENED, _JUDGED = "screened.json", "judged.json"  # In a run's folder.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,8 @@ class JobMaker:
 
   def stages(self, group: grid.Group) -> list[list[Job]]:
     """Lists of jobs, one after the other; those of a list go side by side."""
+    if not group.methods:
+      return []
     setting = group.setting
     runs = [(m, seed) for seed in group.seeds for m in group.methods]
     tuned = {
@@ -80,7 +82,7 @@ class JobMaker:
     def calls():
       yield self._calibrate(setting, "single", folder, curves)
       for run in folder.glob("single_*"):
-        yield self._evaluate(setting, run)
+        yield from self._evaluate(setting, run)
 
     def collect():
       self._keep(
@@ -88,7 +90,7 @@ class JobMaker:
         [
           evidence.of_run(
             read_run(run),
-            run / _JUDGED,
+            (run / _SCREENED, run / _JUDGED),
             setting.name,
             evidence.REFERENCE,
             evidence.single_method(run.name.removeprefix("single_")),
@@ -103,7 +105,7 @@ class JobMaker:
         (x.setting, x.purpose) for x in self._lines(RUNS)
       }
 
-    return Job(f"{setting.folder}/references", calls, collect, is_kept)
+    return Job(f"{setting.folder}/references", calls, collect, is_kept, is_kept)
 
   def _probe(self, setting: grid.Setting) -> Job:
     """Short runs, whose cosines and excess forecast the gain."""
@@ -131,12 +133,10 @@ class JobMaker:
       )
       self._keep(PROBES, [probe])
 
-    return Job(
-      f"{setting.folder}/probe",
-      calls,
-      collect,
-      lambda: setting.name in {x.setting for x in self._lines(PROBES)},
-    )
+    def is_kept():
+      return setting.name in {x.setting for x in self._lines(PROBES)}
+
+    return Job(f"{setting.folder}/probe", calls, collect, is_kept, is_kept)
 
   def _run(
     self,
@@ -159,30 +159,26 @@ class JobMaker:
         f"--data_dir={self.inputs.data_dir(setting)}",
         f"--workdir={folder}",
       )
-      if method == grid.ORDINARY:  # Judged by the tasks that the others have.
-        tasks = (
-          *self.inputs.pretraining(setting, grid.AVERAGING.arguments),
-          f"--config.seed={seed}",
-        )
-        yield (*self._evaluate(setting, folder), *tasks)
-        yield (*self._evaluate(setting, folder, _SCREENED), *tasks)
-      else:
-        yield self._evaluate(setting, folder)
+      yield from self._evaluate(setting, folder)
 
     def collect():
-      screened = folder / _SCREENED if method == grid.ORDINARY else None
       line = evidence.of_run(
-        read_run(folder), folder / _JUDGED, *key[:3], screened
+        read_run(folder), (folder / _SCREENED, folder / _JUDGED), *key[:3]
       )
       self._keep(RUNS, [line])
 
-    def is_kept():
-      found = {
+    def is_collected():
+      return key in {
         (x.setting, x.purpose, x.method, x.seed) for x in self._lines(RUNS)
       }
-      return key in found and all(job.is_kept() for job in tuned)
 
-    return Job(str(folder.relative_to(self.out)), calls, collect, is_kept)
+    return Job(
+      str(folder.relative_to(self.out)),
+      calls,
+      collect,
+      lambda: is_collected() and all(job.is_kept() for job in tuned),
+      is_collected,
+    )
 
   def _fine_tuning(
     self, group: grid.Group, method: grid.Method | None, seed: int, mode: str
@@ -225,7 +221,9 @@ class JobMaker:
       }
       return sizes >= set(group.sizes)
 
-    return Job(str(folder.relative_to(self.out)), calls, collect, is_kept)
+    return Job(
+      str(folder.relative_to(self.out)), calls, collect, is_kept, is_kept
+    )
 
   def _calibrate(
     self, setting, how, folder, file, share=1.0
@@ -239,16 +237,18 @@ class JobMaker:
       f"--out={file}",
     )
 
-  def _evaluate(
-    self, setting, run: pathlib.Path, name: str = _JUDGED
-  ) -> tuple[str, ...]:
-    return (
-      "evaluate",
-      f"--workdir={run}",
-      f"--data_dir={self.inputs.data_dir(setting)}",
-      *(["--second_half"] if name == _JUDGED else []),
-      f"--out={run / name}",
-    )
+  def _evaluate(self, setting, run: pathlib.Path) -> Iterator[tuple[str, ...]]:
+    """By the tasks of averaging and one masking, whatever the run's are."""
+    for name, flags in ((_SCREENED, ()), (_JUDGED, ("--second_half",))):
+      yield (
+        "evaluate",
+        f"--workdir={run}",
+        f"--data_dir={self.inputs.data_dir(setting)}",
+        *flags,
+        f"--out={run / name}",
+        *self.inputs.pretraining(setting, grid.AVERAGING.arguments),
+        "--config.seed=0",
+      )
 
   def _arguments(self, group: grid.Group, method: grid.Method) -> str:
     setting = group.setting

@@ -25,13 +25,16 @@ class Job(NamedTuple):
       found.
     collect: () -> None, after the last call.
     is_kept: () -> whether what it gives stands among the results already, from
-      another machine.
+      another machine, and nobody needs its files.
+    is_collected: () -> whether what it gives stands there at all: a file that
+      says that it has ended knows no results and no sizes.
   """
 
   name: str
   calls: Callable[[], Iterable[Sequence[str]]]
   collect: Callable[[], None] = lambda: None
   is_kept: Callable[[], bool] = lambda: False
+  is_collected: Callable[[], bool] = lambda: True
 
 
 class Runner:
@@ -72,16 +75,17 @@ class Runner:
   def plan(self, jobs: Sequence[Job]) -> str:
     """A line a job, whether it has ended, and the time that others took."""
     lines, seconds, left = [], [], 0
-    of_name = {job.name: job for job in jobs}
-    for job in of_name.values():
-      if self._mark(job).exists():
-        seconds.append(json.loads(self._mark(job).read_text())["seconds"])
-      has_ended = self._has_ended(job)
+    # A name may come twice, the second time with more to fine-tune.
+    ended = {job.name: True for job in jobs}
+    for job in jobs:
+      ended[job.name] &= self._has_ended(job)
+    for name, has_ended in ended.items():
+      mark = self._out / "done" / name
+      if mark.exists():
+        seconds.append(json.loads(mark.read_text())["seconds"])
       left += not has_ended
-      lines.append(f"{'done' if has_ended else 'to do':<6} {job.name}")
-    lines.append(
-      f"{len(of_name)} jobs, {left} to do, {self._workers} at a time"
-    )
+      lines.append(f"{'done' if has_ended else 'to do':<6} {name}")
+    lines.append(f"{len(ended)} jobs, {left} to do, {self._workers} at a time")
     if seconds and left:
       minutes = sum(seconds) / len(seconds) * left / self._workers / 60
       lines[-1] += f": about {minutes:.0f} min"
@@ -178,7 +182,7 @@ class Runner:
     )
 
   def _has_ended(self, job: Job) -> bool:
-    return self._mark(job).exists() or job.is_kept()
+    return (self._mark(job).exists() and job.is_collected()) or job.is_kept()
 
   def _mark(self, job: Job) -> pathlib.Path:
     return self._out / "done" / job.name

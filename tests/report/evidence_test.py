@@ -31,10 +31,11 @@ def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
   )
   judged = {"step": 10, "eval/loss/nouns": 6.5, "eval/loss/verbs": 3.5}
   judged |= {"eval/count/nouns": 90.0, "eval/count/verbs": 30.0}
-  (tmp_path / "judged.json").write_text(json.dumps(judged))
-  line = evidence.of_run(
-    read_run(folder), tmp_path / "judged.json", "novels", "pilot", "cvar"
-  )
+  screened = {"step": 10, "eval/loss/nouns": 6.0, "eval/loss/verbs": 3.0}
+  files = tmp_path / "screened.json", tmp_path / "judged.json"
+  for file, values in zip(files, (screened, judged)):
+    file.write_text(json.dumps(values))
+  line = evidence.of_run(read_run(folder), files, "novels", "pilot", "cvar")
   assert line.arguments == "strategy=cvar,reference_losses=calibrate"
   assert (line.seed, line.steps) == (3, 10)
   assert line.screen == {"nouns": 6.0, "verbs": 3.0}
@@ -43,6 +44,13 @@ def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
   assert line.counts == {"nouns": 90.0, "verbs": 30.0}
   assert line.flops is None
   assert line.seconds is None
+  # Ordinary masking, judged by tasks that are not its own.
+  for file, values in zip(files, (screened, judged)):
+    text = json.dumps(values).replace("nouns", "modifiers")
+    file.write_text(text)
+  line = evidence.of_run(read_run(folder), files, "novels", "pilot", "ordinary")
+  assert line.screen == {"modifiers": 6.0, "verbs": 3.0}
+  assert line.weights == {"modifiers": 0.75, "verbs": 0.25}
 
 
 def test_lines_of_fine_tunings_come_back_as_folders(write_fine_tuning):
@@ -84,6 +92,36 @@ def test_excess_is_over_the_reference_of_the_task():
   assert excess.of_lines(upstream()[1:]) == ((), [])
 
 
+def test_a_seed_that_carries_a_ratio_is_told():
+  lines = [
+    dataclasses.replace(x, loss={"nouns": 4.2, "verbs": 6.0})
+    if (x.method, x.seed) == ("uniform", 2)
+    else x
+    for x in upstream()
+  ]
+  _, (base, ours) = excess.of_lines(lines)
+  # Excess .5, .51, .52 by 1, 1.01, 4.
+  low, high = excess.without_one(ours, base)
+  assert (low, high) == pytest.approx((1.02 / 5, 1.01 / 2.01))
+  assert ", 0.204 to 0.502 without any one seed; " in of(lines, []).sentence()
+  _, (base, ours) = excess.of_lines(upstream(1))
+  assert math.isnan(excess.without_one(ours, base)[0])
+
+
+def test_runs_of_other_lengths_are_not_compared():
+  lines = upstream()
+  lines[-1] = dataclasses.replace(lines[-1], steps=200)
+  with pytest.raises(InputError, match="'novels' have .100, 200. steps"):
+    excess.of_lines(lines)
+
+
+def test_downstream_seeds_count_too():
+  only = [line for line in scores() if line.pretrained == 0]
+  half = of(upstream(), only)
+  assert half.worst is None
+  assert "no verdict yet" in half.sentence()
+
+
 def test_a_ratio_to_no_excess_is_none():
   _, (base, ours) = excess.of_lines(upstream())
   none = dataclasses.replace(base, values=base.values - 5)
@@ -122,7 +160,7 @@ def test_the_bar_has_three_parts():
 def test_cells_without_a_trace_of_pre_training_do_not_count():
   study, left_out = verdict.told_apart(scores())
   assert [cell.name for cell in study.cells] == ["tagging, 64 examples"]
-  assert left_out == ("wnli, 64 examples",)
+  assert [text[-24:] for text in left_out] == [" one: wnli, 64 examples."]
   only = [line for line in scores() if line.task == "wnli"]
   assert verdict.told_apart(only) is None
 
@@ -140,7 +178,7 @@ def test_a_mean_above_a_constant_answer_is_not_enough():
     found = {"score": score, "select_score": score + 0.05}
     lines.append(dataclasses.replace(line, **found))
   _, left_out = verdict.told_apart(lines)
-  assert left_out == ("wnli, 64 examples",)
+  assert [text[-24:] for text in left_out] == [" one: wnli, 64 examples."]
 
 
 def test_one_of_two_methods_above_the_untrained_model_is_not_enough():
@@ -153,7 +191,7 @@ def test_one_of_two_methods_above_the_untrained_model_is_not_enough():
     for line in scores()
   ]
   _, left_out = verdict.told_apart(lines)
-  assert left_out == ("wnli, 64 examples",)
+  assert [text[-24:] for text in left_out] == [" one: wnli, 64 examples."]
 
 
 def test_forecast_by_hand():
@@ -166,8 +204,9 @@ def test_forecast_by_hand():
   table = forecast.table([probe], [])
   assert table.rows == [["novels, not yet run", "+0.200", "-"]]
   one = forecast.pairs([probe], {"novels": [("mirror", 0.5)]})
-  assert forecast.told(one).startswith(
-    "1 pairs of a setting and a method: not enough to score forecasts. 1 set"
+  assert forecast.told(one, "mirror") == (
+    "1 pairs of a setting and a method: not enough to score forecasts. 1 "
+    "settings, of mirror alone: not enough to score forecasts."
   )
   others = [
     dataclasses.replace(probe, setting="a"),
@@ -176,16 +215,16 @@ def test_forecast_by_hand():
   gains = {"a": [("x", 0.5), ("y", 0.4)], "b": [("x", 0.3), ("y", -0.2)]}
   found = forecast.pairs(others, gains)
   assert len(forecast.table(others, found).rows) == 4
-  told = forecast.told(found)
-  assert "the sign is right in 75%. 2 settings, by the median of their" in told
-  # Of a setting the median gain counts: .45, .05, -.2, -.3 for +.2, +.3, 0, .1.
+  told = forecast.told(found, "x")
+  assert "a gain is forecast 75% are gains. 2 settings, of x alone: not" in told
+  # Of x .5, .3, -.2, -.3 for +.2, +.3, 0, .1.
   more = [
     forecast.Pair("c", "x", 0.0, -0.2),
     forecast.Pair("d", "x", 0.1, -0.3),
   ]
-  told = forecast.told([*found, *more])
-  assert "4 settings, by the median of their methods, Spearman" in told
-  assert told.endswith("is +0.60, and the sign is right in 75%.")
+  told = forecast.told([*found, *more], "x")
+  assert "4 settings, of x alone, Spearman's correlation is +0.60" in told
+  assert told.endswith("where a gain is forecast 67% are gains.")
 
 
 def test_measured_gains_are_those_of_adaptive_methods():
@@ -194,7 +233,7 @@ def test_measured_gains_are_those_of_adaptive_methods():
     lines.append(pre_training(name, 0, 4.2, 3.0))
   _, found = excess.of_lines(lines)
   ((name, gain),) = forecast.gains(found, found[0])
-  assert name == "mirror (3 seeds)"
+  assert name == "mirror"
   assert gain == pytest.approx(1 - 1.53 / 3.03)
 
 
@@ -206,6 +245,7 @@ def test_the_page_tells_all(tmp_path):
   assert "## novels: comparison" in text
   assert "- mirror: use it" in text
   assert "; frozen encoder, 1 cells: worst normalised downstream" in text
-  assert "| mirror | **0.510 [" in text
+  assert "| mirror | 0.510 [" in text
+  assert "| **0.505 [" in text
   assert "| 1e+09 | 12 |" in text
   assert "all together, are not told from the untrained one: wnli" in text

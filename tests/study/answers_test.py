@@ -38,7 +38,7 @@ def test_a_comparison_answers_four_questions(tmp_path):
     for seed, shift in enumerate((-0.5, 0.5, 0.0))
   ]
   write(tmp_path, runs, scores)
-  removed, downstream, splits, size, cost = answers.sections(tmp_path)
+  removed, downstream, cost = answers.sections(tmp_path)
   assert removed.title.startswith("How much of the worst upstream excess")
   # 1.53 of 3.03.
   text, picture = removed.blocks
@@ -51,52 +51,105 @@ def test_a_comparison_answers_four_questions(tmp_path):
   text = downstream.blocks[0]
   assert f"off zero in novels, frozen: {OURS}, lower in none" in text
   assert "changes by +14.2% to +14.2%" in text
-  assert f"of novels: {OURS} (3 seeds)" in splits.blocks[0]
-  assert f"of novels: {OURS} (3 seeds)" in size.blocks[0]
   # Of the same seeds, 12 s by 10 s; the reference's 12 s do not count.
-  assert "the seconds are 1.20 to 1.20 of them" in cost.blocks[0]
+  assert "averaging and 1.20 to 1.20 of its seconds" in cost.blocks[0]
 
 
-def test_screens_of_one_seed_say_so_and_no_interval(tmp_path):
-  runs = [
+def screens(runs):
+  return [
     dataclasses.replace(x, purpose=grid.SCREEN)
     if x.purpose != evidence.REFERENCE
     else x
-    for x in as_ours(made_lines.upstream(1))
-  ]
-  by_rows = [
-    dataclasses.replace(x, method=f"{OURS} by rows")
     for x in runs
+  ]
+
+
+def renamed(runs, name):
+  return [dataclasses.replace(x, method=name) for x in runs if x.method == OURS]
+
+
+def labels(section):
+  (axes,) = section.blocks[1].figure.axes
+  return [x.get_text() for x in axes.get_yticklabels()]
+
+
+def test_screens_of_one_seed_say_so_and_no_interval(tmp_path):
+  runs = screens(as_ours(made_lines.upstream(1)))
+  more = [
+    *renamed(runs, f"{OURS} by rows"),
+    *renamed(runs, "mirror_ascent"),
+    *renamed(runs, "mirror_ascent raw"),
+  ]
+  more[0] = dataclasses.replace(more[0], loss={"nouns": 4.0, "verbs": 2.6})
+  write(tmp_path, [*runs, *more])
+  signal, temperature, rows = answers.sections(tmp_path)
+  text = temperature.blocks[0]
+  assert text.startswith("2 of 2 leave less")
+  assert ", 0 of them with an interval under 1;" in text
+  assert "is 0.500, of mirror_ascent 0.02 (one seed)" in text
+  assert labels(temperature) == ["mirror_ascent 0.02 (1)", f"{OURS} (1)"]
+  # Against the excess at the same step, and against the same strategy.
+  assert signal.blocks[0].endswith("in 0 of 1 pairs: raw, step 0.02 1.000.")
+  assert labels(signal) == ["raw, step 0.02 (1)"]
+  assert rows.blocks[0].endswith(f"in 1 of 1 pairs: {OURS} 1.200.")
+  assert labels(rows) == [f"{OURS} (1)"]
+
+
+def test_settings_are_compared_where_there_are_two(tmp_path):
+  lines = as_ours(made_lines.upstream())
+  other = [
+    dataclasses.replace(x, setting=grid.TREEBANK.name)
+    for x in screens(lines)
+    if x.seed == 0
+  ]
+  # A comparison comes before the screens of its setting.
+  write(tmp_path, [*lines, *other, *screens(lines)])
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  splits = titles["How many tasks, and which split of which text or pictures?"]
+  assert labels(splits) == [f"novels: {OURS} (3)", f"treebank: {OURS} (1)"]
+  assert "Larger models, fewer and more steps?" not in titles
+
+
+def test_screens_judge_nothing_downstream(tmp_path):
+  runs, scores = map(as_ours, (made_lines.upstream(), made_lines.scores()))
+  write(tmp_path, screens(runs), screens(scores))
+  titles = [x.title for x in answers.sections(tmp_path)]
+  assert not any("downstream" in title or "cost" in title for title in titles)
+
+
+def test_where_averaging_has_no_excess_there_is_no_ratio(tmp_path):
+  lines = as_ours(made_lines.upstream(1))
+  none = [
+    dataclasses.replace(x, setting="scenes", loss={"nouns": 3.0, "verbs": 1.0})
+    if x.purpose != evidence.REFERENCE
+    else dataclasses.replace(x, setting="scenes")
+    for x in lines
+  ]
+  write(tmp_path, [*lines, *none])
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  splits = titles["How many tasks, and which split of which text or pictures?"]
+  assert splits.blocks[0].startswith("1 of 1 leave less")
+  assert splits.blocks[0].endswith(f"none has a ratio: scenes: {OURS}.")
+
+
+def test_finalists_are_chosen_on_common_seeds():
+  lines = screens(as_ours(made_lines.upstream()))
+  first = [x for x in lines if x.seed == 0]
+  better, worse, fixed = (
+    "mirror_ascent 2.0",
+    "optimistic 0.5",
+    "fixed by counts",
+  )
+  lines += [
+    dataclasses.replace(
+      x, method=name, screen={"nouns": 5.0, "verbs": 3 + more}
+    )
+    for name, more in ((better, 0.4), (worse, 0.9), (fixed, 0.7))
+    for x in first
     if x.method == OURS
   ]
-  usual = dataclasses.replace(by_rows[0], method="mirror_ascent")
-  write(tmp_path, [*runs, *by_rows, usual])
-  signal, temperature, rows, *others = answers.sections(tmp_path)
-  assert not any("cost" in section.title for section in others)
-  for section in (signal, temperature):
-    text = section.blocks[0]
-    assert text.startswith("2 of 2 leave less")
-    assert ", 0 of them with an interval under 1;" in text
-    assert "is 0.500, of mirror_ascent 0.02 (one seed)" in text
-    (axes,) = section.blocks[1].figure.axes
-    names = [x.get_text() for x in axes.get_yticklabels()]
-    assert names == ["mirror_ascent 0.02 (1)", f"{OURS} (1)"]
-  (axes,) = rows.blocks[1].figure.axes
-  names = [x.get_text() for x in axes.get_yticklabels()]
-  assert names == [f"{OURS} (1)", f"{OURS} by rows (1)"]
-
-
-def test_a_comparison_of_a_setting_comes_before_its_screen(tmp_path):
-  lines = as_ours(made_lines.upstream())
-  screens = [
-    dataclasses.replace(x, purpose=grid.SCREEN)
-    for x in lines
-    if x.seed == 0 and x.purpose != evidence.REFERENCE
-  ]
-  write(tmp_path, [*lines, *screens])
-  *_, splits, size, _ = answers.sections(tmp_path)
-  assert splits.blocks[0].startswith("1 of 1 leave")
-  assert "(3 seeds)" in size.blocks[0]
+  assert grid.finalists(lines) == [better, OURS, fixed]
+  assert grid.finalists([]) == [OURS, "fixed by ascent"]
 
 
 def test_the_text_ends_with_what_was_not_run(tmp_path):

@@ -93,16 +93,19 @@ def test_calls_name_what_they_read(tmp_path):
   assert "--config.data.train_path=/novels/*.txt" in prepare
   assert prepare[-3] == "--config.batch_size=8"
   assert next(iter(references.calls()))[0] == "calibrate"
-  pretrain, evaluate = run.calls()
+  pretrain, screen, judge = run.calls()
   assert (
     pretrain[1] == "--config=configs/pos_bert_study.py:novels,strategy=uniform"
   )
   assert "--config.num_steps=3000" in pretrain
-  assert evaluate[3] == "--second_half"
+  for call, is_second in ((screen, False), (judge, True)):
+    assert ("--second_half" in call) == is_second
+    assert f"{call[0]} {call[-1]}" == "evaluate --config.seed=0"
+    assert pretrain[1] in call  # The tasks of averaging.
   for call in probe.calls():
     assert "--config.num_steps=150" in call
   (call,) = tuned[-1].calls()
-  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed24" in call
+  assert f"--from=random:{tmp_path}/novels/comparison/uniform/seed29" in call
 
 
 def line(method, losses, purpose, **more):
@@ -145,6 +148,26 @@ def test_what_the_results_hold_is_not_run_again(tmp_path):
   probed = evidence.Probe("novels", 150, [], [], [], [])
   evidence.merge(tmp_path / "forecast.jsonl", [probed])
   assert data.is_kept()
+
+
+def test_a_group_without_methods_has_no_jobs(tmp_path):
+  group = grid.small()[0]._replace(methods=())
+  assert make_jobs(tmp_path).stages(group) == []
+
+
+def test_what_has_ended_is_run_again_for_results_that_lack_it(tmp_path):
+  group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
+  _, (_, _, run), _, (tuned, _) = make_jobs(tmp_path).stages(group)
+  _, _, _, (more, _) = make_jobs(tmp_path).stages(
+    group._replace(sizes=(64, 256))
+  )
+  assert [x.is_collected() for x in (run, tuned, more)] == [False] * 3
+  evidence.merge(
+    tmp_path / "pretraining.jsonl",
+    [line("uniform", (4.0, 3.0), grid.COMPARISON)],
+  )
+  evidence.merge(tmp_path / "downstream.jsonl", [score("uniform")])
+  assert [x.is_collected() for x in (run, tuned, more)] == [True, True, False]
 
 
 def score(method):

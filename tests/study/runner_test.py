@@ -34,6 +34,11 @@ def test_jobs_end_once_in_the_order_of_their_calls(tmp_path, capsys):
     kept = job("e", BROKEN)._replace(is_kept=lambda: True)
     assert runner.run_all([kept]) == 0
     assert runner.plan([kept]).startswith("done   e\n1 jobs, 0 to do")
+    # The results are elsewhere now, or more is asked for.
+    again = job("c")._replace(is_collected=lambda: False)
+    assert runner.plan([job("c")]).startswith("done   c")
+    for jobs in ([again], [job("c"), again], [again, job("c")]):
+      assert runner.plan(jobs).startswith("to do  c\n1 jobs, 1 to do")
   assert collected == ["a/b", "c", "d"]
 
 

@@ -21,17 +21,20 @@ def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
   whole = grid.missing([], [])
   assert len(whole) >= len(grid.missing(runs, [])) >= 1
   whole = dict(text.split(": ") for text in whole)
-  uniform = "uniform (seed 20, 21, 22, 23, 24), "
+  uniform = "uniform (seed 20, 21, 22, 23, 24, 25, 26, 27, 28, 29), "
   assert whole["novels, comparison"].startswith(uniform)
   assert whole[
     "novels, comparison, frozen encoder, 64 256 1,024 all examples"
   ].startswith(uniform)
   run = next(x for x in runs if (x.method, x.seed) == ("uniform", 22))
   assert (run.setting, run.purpose) == ("novels", "comparison")
-  score = next(x for x in scores if x.method == "uniform")
-  score = dataclasses.replace(score, pretrained=22, num_examples=64)
+  score = dataclasses.replace(
+    next(x for x in scores if (x.method, x.mode) == ("uniform", "frozen")),
+    **{"setting": "novels", "purpose": "comparison"},
+    **{"pretrained": 22, "num_examples": 64},
+  )
   left = dict(text.split(": ") for text in grid.missing([run], [score]))
-  fewer = "uniform (seed 20, 21, 23, 24), "
+  fewer = "uniform (seed 20, 21, 23, 24, 25, 26, 27, 28, 29), "
   assert left["novels, comparison"].startswith(fewer)
   tuned = "novels, comparison, frozen encoder"
   assert left[f"{tuned}, 64 256 1,024 all examples"].startswith(fewer)
