@@ -40,3 +40,21 @@ def test_links_and_sections_are_there(file):
 
 def test_the_torture_has_a_script():
   assert (ROOT / "launch/torture.sh").is_file()
+
+
+NUMBER = r"([+-]?)(\d?)(\.\d{3})"
+
+
+def test_intervals_of_the_study_are_those_of_its_tables():
+  readme = (ROOT / "README.md").read_text("utf-8")
+  section = readme.partition("\n## The study\n")[2].partition("\n## ")[0]
+  folder = ROOT / "notebooks/results/study"
+  tables = (folder / "tables.md").read_text("utf-8")
+  found = re.findall(rf"{NUMBER} \({NUMBER}, {NUMBER}\)", section)
+  assert len(found) > 5
+  for match in found:
+    value, low, high = (
+      f"{sign}{whole or 0}{rest}"
+      for sign, whole, rest in zip(*[iter(match)] * 3)
+    )
+    assert f"{value} [{low}, {high}]" in tables, match
