@@ -94,12 +94,9 @@ def ratio(ours: Excess, base: Excess) -> Estimate:
   Means over seeds are divided; seeds are drawn again in pairs. NaN where the
   other method has no excess.
   """
-  common = [seed for seed in ours.seeds if seed in base.seeds]
+  common, pairs = _paired(ours, base)
   if not common:
     return Estimate(math.nan, math.nan, math.nan)
-  pairs = np.stack(
-    [x.worst[[x.seeds.index(s) for s in common]] for x in (ours, base)], axis=1
-  )
   value = _divided(pairs.mean(0))
   low = high = np.array(math.nan)
   if len(common) > 1:
@@ -113,12 +110,9 @@ def without_one(ours: Excess, base: Excess) -> tuple[float, float]:
 
   NaN with fewer than two.
   """
-  common = [seed for seed in ours.seeds if seed in base.seeds]
+  common, pairs = _paired(ours, base)
   if len(common) < 2:
     return math.nan, math.nan
-  pairs = np.stack(
-    [x.worst[[x.seeds.index(s) for s in common]] for x in (ours, base)], axis=1
-  )
   left = (pairs.sum(0) - pairs) / (len(common) - 1)
   ratios = _divided(left)
   return float(ratios.min()), float(ratios.max())
@@ -175,6 +169,15 @@ def losses_table(tasks: Sequence[str], lines: Sequence[PreTraining]) -> Table:
       if set(line.loss) == set(tasks)
     ],
   )
+
+
+def _paired(ours: Excess, base: Excess) -> tuple[list[int], np.ndarray]:
+  """(common seeds, [n, 2] worst excess of both)."""
+  common = [seed for seed in ours.seeds if seed in base.seeds]
+  columns = [
+    x.worst[[x.seeds.index(seed) for seed in common]] for x in (ours, base)
+  ]
+  return common, np.stack(columns, axis=1)
 
 
 def _divided(pairs: np.ndarray) -> np.ndarray:
