@@ -25,6 +25,7 @@ RUNS, SCORES = "pretraining.jsonl", "downstream.jsonl"
 PROBES = "forecast.jsonl"
 FILES = {RUNS: PreTraining, SCORES: Downstream, PROBES: Probe}
 TABLES = "tables.md"
+_MOST_BARS = 8  # Methods in a picture: a page is not wider.
 PURPOSES = {
   "comparison": "paired seeds, judged on rows that no choice was made by",
   "earlier comparison": "judged; then the next one was planned by it",
@@ -96,10 +97,10 @@ def _section(
       blocks.append(shown)
   if found:
     blocks.append(excess.table(tasks, found))
-    figure = evidence_figures.excess_of_methods(tasks, found)
-    blocks.append(
-      Picture(figure, f"{name}_excess", "Excess of each task and method.")
-    )
+    if len(found) <= _MOST_BARS:
+      figure = evidence_figures.excess_of_methods(tasks, found)
+      caption = "Excess of each task and method."
+      blocks.append(Picture(figure, f"{name}_excess", caption))
   elif lines:
     blocks.append("No excess: the references of this setting are not yet run.")
   blocks.append(excess.losses_table(_tasks_of(lines), lines))
