@@ -21,7 +21,7 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, evidence_page
-from taskrobust_jax.study import answers, grid
+from taskrobust_jax.study import answers, grid, progress
 from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.inputs import Inputs
 from taskrobust_jax.study.runner import Runner
@@ -115,7 +115,7 @@ def _parts(results: pathlib.Path) -> Iterator[list[grid.Group]]:
     return
   yield grid.stage_a()
   runs = evidence.read(results / evidence_page.RUNS, evidence.PreTraining)
-  yield grid.stage_b(grid.finalists(runs))
+  yield grid.stage_b(progress.finalists(runs))
 
 
 def _changed(group: grid.Group) -> grid.Group:

@@ -22,7 +22,7 @@ from taskrobust_jax.report.evidence_figures import Row
 from taskrobust_jax.report.excess import Excess
 from taskrobust_jax.report.page import Picture, Section, as_markdown
 from taskrobust_jax.report.study import Study
-from taskrobust_jax.study import grid
+from taskrobust_jax.study import grid, progress
 
 _STEPS = (0.005, 0.02, 0.1, 0.5, 2.0)
 _TEMPERATURES = (0.1, 0.3, 1.0, 3.0)
@@ -40,7 +40,7 @@ def as_text(folder: pathlib.Path) -> str:
       Section(x.title, [b for b in x.blocks if not isinstance(b, Picture)])
       for x in [*sections(folder), *evidence_page.sections(folder)]
     ]
-    + [Section("Not yet run", [grid.missing(runs, scores)])],
+    + [Section("Not yet run", [progress.missing(runs, scores)])],
   )
 
 

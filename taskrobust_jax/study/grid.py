@@ -4,18 +4,11 @@ Texts of arguments hold {references}, {adjustments} and the like, which
 `placeholders` fill in when the runs that they are made from have ended.
 """
 
-from collections.abc import Iterable, Sequence
-import itertools
+from collections.abc import Sequence
 import re
 from typing import NamedTuple
 
-from taskrobust_jax.report import excess
-from taskrobust_jax.report.evidence import (
-  REFERENCE,
-  UNIFORM,
-  Downstream,
-  PreTraining,
-)
+from taskrobust_jax.report.evidence import UNIFORM
 
 STEPS = 3_000
 COMPARISON, SCREEN = "comparison", "screen"
@@ -264,69 +257,4 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
       ),
     )
     for methods in chosen
-  ]
-
-
-def finalists(runs: Iterable[PreTraining]) -> list[str]:
-  """Names of two adaptive methods and a fixed one; those of `FINALISTS` else.
-
-  On the novels the lowest worst excess on the rows that screen, each against
-  averaging on the seeds of both.
-  """
-  _, found = excess.of_lines(
-    [
-      line
-      for line in runs
-      if line.setting == NOVELS.name and line.purpose in (SCREEN, REFERENCE)
-    ],
-    rows="screen",
-  )
-  base = next((x for x in found if x.method == UNIFORM), None)
-  names = []
-  for methods, count in ((ADAPTIVE + SCREENS, 2), (FIXED, 1)):
-    known = [m.name for m in methods]
-    chosen = [x for x in found if base is not None and x.method in known]
-    chosen.sort(key=lambda x: excess.ratio(x, base).value)
-    names += [x.method for x in chosen[:count]]
-  return names or [m.name for m in FINALISTS]
-
-
-def missing(
-  runs: Sequence[PreTraining], scores: Iterable[Downstream]
-) -> list[str]:
-  """What the plan has and lines have not: a text for each kind of runs."""
-  trained = {(x.setting, x.purpose, x.method, x.seed) for x in runs}
-  tuned = {
-    (x.setting, x.purpose, x.method, x.pretrained, x.mode, x.num_examples)
-    for x in scores
-  }
-  left: dict[str, dict[str, list[int]]] = {}
-
-  def add(what, method, seed):
-    seeds = left.setdefault(what, {}).setdefault(method.name, [])
-    if seed not in seeds:
-      seeds.append(seed)
-
-  for group in (*stage_b(finalists(runs)), *stage_a()):
-    what = f"{group.setting.name}, {group.purpose}"
-    for method, seed in itertools.product(group.methods, group.seeds):
-      run = (group.setting.name, group.purpose, method.name, seed)
-      if run not in trained:
-        add(what, method, seed)
-      for mode in group.modes:
-        sizes = [
-          f"{size:,}" if size else "all"
-          for size in group.sizes
-          if (*run, mode, size) not in tuned
-        ]
-        if sizes:
-          examples = f"{' '.join(sizes)} examples"
-          add(f"{what}, {mode} encoder, {examples}", method, seed)
-  return [
-    f"{what}: "
-    + ", ".join(
-      f"{method} (seed {', '.join(map(str, seeds))})"
-      for method, seeds in of_method.items()
-    )
-    for what, of_method in left.items()
   ]

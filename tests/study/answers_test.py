@@ -4,7 +4,7 @@ import dataclasses
 
 from taskrobust_jax.report import evidence, evidence_page
 from taskrobust_jax.report.page import Picture
-from taskrobust_jax.study import answers, grid
+from taskrobust_jax.study import answers, grid, progress
 from tests.report import made_lines
 
 OURS = grid.WINNER.name
@@ -148,8 +148,8 @@ def test_finalists_are_chosen_on_common_seeds():
     for x in first
     if x.method == OURS
   ]
-  assert grid.finalists(lines) == [better, OURS, fixed]
-  assert grid.finalists([]) == [OURS, "fixed by ascent"]
+  assert progress.finalists(lines) == [better, OURS, fixed]
+  assert progress.finalists([]) == [OURS, "fixed by ascent"]
 
 
 def test_the_text_ends_with_what_was_not_run(tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 
 from taskrobust_jax.report import evidence, evidence_page
-from taskrobust_jax.study import answers, grid
+from taskrobust_jax.study import answers, progress
 from tests import programs
 
 FOLDER = programs.ROOT / "notebooks/results/study"
@@ -18,8 +18,8 @@ def test_the_tables_are_made_from_the_lines():
 def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
   runs = evidence.read(FOLDER / "pretraining.jsonl", evidence.PreTraining)
   scores = evidence.read(FOLDER / "downstream.jsonl", evidence.Downstream)
-  whole = grid.missing([], [])
-  assert len(whole) >= len(grid.missing(runs, [])) >= 1
+  whole = progress.missing([], [])
+  assert len(whole) >= len(progress.missing(runs, [])) >= 1
   whole = dict(text.split(": ") for text in whole)
   uniform = "uniform (seed 20, 21, 22, 23, 24, 25, 26, 27, 28, 29), "
   assert whole["novels, comparison"].startswith(uniform)
@@ -33,7 +33,7 @@ def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
     **{"setting": "novels", "purpose": "comparison"},
     **{"pretrained": 22, "num_examples": 64},
   )
-  left = dict(text.split(": ") for text in grid.missing([run], [score]))
+  left = dict(text.split(": ") for text in progress.missing([run], [score]))
   fewer = "uniform (seed 20, 21, 23, 24, 25, 26, 27, 28, 29), "
   assert left["novels, comparison"].startswith(fewer)
   tuned = "novels, comparison, frozen encoder"
