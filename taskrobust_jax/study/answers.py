@@ -1,6 +1,6 @@
 """The questions of the plan, each with a sentence and a picture, from lines."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import math
 import pathlib
 from typing import NamedTuple
@@ -12,22 +12,19 @@ from taskrobust_jax.report import (
   evidence,
   evidence_figures,
   evidence_page,
-  excess,
   forecast,
   statistics,
   verdict,
 )
 from taskrobust_jax.report.evidence import Downstream, PreTraining, Probe
 from taskrobust_jax.report.evidence_figures import Row
-from taskrobust_jax.report.excess import Excess
 from taskrobust_jax.report.page import Picture, Section, as_markdown
+from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Study
-from taskrobust_jax.study import grid, progress
+from taskrobust_jax.study import grid, progress, ratios
 
 _STEPS = (0.005, 0.02, 0.1, 0.5, 2.0)
 _TEMPERATURES = (0.1, 0.3, 1.0, 3.0)
-# (setting, purpose) -> method -> its excess; averaging is among the methods.
-_Found = Mapping[tuple[str, str], Mapping[str, Excess]]
 
 
 def as_text(folder: pathlib.Path) -> str:
@@ -53,12 +50,12 @@ def sections(folder: pathlib.Path) -> list[Section]:
   runs = evidence.read(folder / evidence_page.RUNS, PreTraining)
   scores = evidence.read(folder / evidence_page.SCORES, Downstream)
   probes = evidence.read(folder / evidence_page.PROBES, Probe)
-  found = _found(runs)
+  found = ratios.of_lines(runs)
   told = _told_apart(scores)
-  compared = _of_methods(found, grid.NOVELS, grid.COMPARISON)
+  compared = ratios.of_methods(found, grid.NOVELS, grid.COMPARISON)
   tuned = [
-    *(_named("softmax_weighted", t, 0.3) for t in _TEMPERATURES),
-    *(_named("mirror_ascent", s, 0.02) for s in _STEPS),
+    *(ratios.named("softmax_weighted", t, 0.3) for t in _TEMPERATURES),
+    *(ratios.named("mirror_ascent", s, 0.02) for s in _STEPS),
     *("mirror_ascent 0.5 unsmoothed", "optimistic 0.5"),
   ]
   texts = (grid.NOVELS, grid.TREEBANK, *grid.SPLITS, grid.SCENES)
@@ -69,71 +66,22 @@ def sections(folder: pathlib.Path) -> list[Section]:
     _signals(found),
     _ratios(
       "Which temperature, which step size?",
-      _of_methods(found, grid.NOVELS, grid.SCREEN, tuned),
+      ratios.of_methods(found, grid.NOVELS, grid.SCREEN, tuned),
     ),
     _by_rows(found),
+    _rates(runs),
     _ratios(
       "How many tasks, and which split of which text or pictures?",
-      _of_settings(found, texts),
+      ratios.of_settings(found, texts),
     ),
-    _ratios("Larger models, fewer and more steps?", _of_settings(found, sizes)),
+    _ratios(
+      "Larger models, fewer and more steps?", ratios.of_settings(found, sizes)
+    ),
     *_by_examples(told),
     _cost(found),
     _forecast(found, probes),
   ]
   return [section for section in made if section is not None]
-
-
-def _found(runs: Sequence[PreTraining]) -> _Found:
-  found = {}
-  for setting, purpose in dict.fromkeys((x.setting, x.purpose) for x in runs):
-    purposes = (purpose, evidence.REFERENCE)
-    _, made = excess.of_lines(
-      [x for x in runs if x.setting == setting and x.purpose in purposes]
-    )
-    of_name = {x.method: x for x in made}
-    if evidence.UNIFORM in of_name:
-      found[setting, purpose] = of_name
-  return found
-
-
-def _of_methods(
-  found: _Found,
-  setting: grid.Setting,
-  purpose: str,
-  names: Iterable[str] | None = None,
-) -> list[Row]:
-  """Ratios to averaging, in the order of the names given."""
-  of_name = found.get((setting.name, purpose), {})
-  return [
-    _row(_label(name), of_name[name], of_name[evidence.UNIFORM])
-    for name in (of_name if names is None else names)
-    if name in of_name and name != evidence.UNIFORM
-  ]
-
-
-def _of_settings(found: _Found, settings: Sequence[grid.Setting]) -> list[Row]:
-  """Ratios of minimax and of fixed weights; none if one setting has them.
-
-  Of a setting comparisons, and screens where there is none.
-  """
-  rows = []
-  names = (grid.WINNER.name, grid.BY_ASCENT.name, grid.FROM_SMALL.name)
-  for setting in settings:
-    purposes = (grid.COMPARISON, grid.SCREEN)
-    of_purpose = [_of_methods(found, setting, p, names) for p in purposes]
-    rows.append(
-      [
-        row._replace(label=f"{setting.name}: {row.label}")
-        for row in of_purpose[0] or of_purpose[1]
-      ]
-    )
-  return sum(rows, []) if len([x for x in rows if x]) > 1 else []
-
-
-def _row(label: str, ours: Excess, base: Excess) -> Row:
-  seeds = set(ours.seeds) & set(base.seeds)
-  return Row(label, excess.ratio(ours, base), len(seeds))
 
 
 def _ratios(title: str, rows: Sequence[Row]) -> Section | None:
@@ -178,14 +126,16 @@ def _pairs(title: str, what: str, rows: Sequence[Row]) -> Section | None:
   )
 
 
-def _signals(found: _Found) -> Section | None:
+def _signals(found: ratios.Found) -> Section | None:
   """Signals against the excess on training batches, at equal step sizes."""
   of_name = found.get((grid.NOVELS.name, grid.SCREEN), {})
   rows = []
   for step in (0.02, 0.1, 0.5):
-    base = _named("mirror_ascent", step, 0.02)
+    base = ratios.named("mirror_ascent", step, 0.02)
     rows += [
-      _row(f"{signal}, step {step}", of_name[f"{base} {signal}"], of_name[base])
+      ratios.row(
+        f"{signal}, step {step}", of_name[f"{base} {signal}"], of_name[base]
+      )
       for signal in ("raw", "relative", "held-out excess")
       if base in of_name and f"{base} {signal}" in of_name
     ]
@@ -193,17 +143,46 @@ def _signals(found: _Found) -> Section | None:
   return _pairs(title, "Other signals than the excess leave", rows)
 
 
-def _by_rows(found: _Found) -> Section | None:
+def _by_rows(found: ratios.Found) -> Section | None:
   """Rows that follow the weights, against losses times weights."""
   of_name = found.get((grid.NOVELS.name, grid.SCREEN), {})
   end = " by rows"
   rows = [
-    _row(_label(name.removesuffix(end)), own, of_name[name.removesuffix(end)])
+    ratios.row(
+      ratios.label(name.removesuffix(end)), own, of_name[name.removesuffix(end)]
+    )
     for name, own in of_name.items()
     if name.endswith(end) and name.removesuffix(end) in of_name
   ]
   title = "Losses times weights, or rows that follow the weights?"
   return _pairs(title, "Rows that follow the weights leave", rows)
+
+
+def _rates(runs: Sequence[PreTraining]) -> Section | None:
+  """Pilots, less the one at the rate that all other runs have."""
+  means = {
+    (x.setting, x.method): np.mean([*x.screen.values()])
+    for x in runs
+    if x.purpose == grid.PILOT
+  }
+  rows = []
+  for (setting, method), base in means.items():
+    for rate in grid.RATES:
+      name = f"{method} at {rate:g}"
+      if (setting, name) in means:
+        more = Estimate(means[setting, name] - base, math.nan, math.nan)
+        rows.append(Row(f"{setting}: {name}", more, 1))
+  if not rows:
+    return None
+  text = (
+    "Mean held-out loss on the rows that screen, less that at the rate of all "
+    "other runs, .003 (nats, one seed): "
+    + "; ".join(f"{row.label} {row.value.value:+.3f}" for row in rows)
+    + "."
+  )
+  label = "mean held-out loss, less that at the rate of all other runs"
+  figure = evidence_figures.rows(rows, label, zero=0.0)
+  return _section("Which learning rate?", text, figure)
 
 
 class _Key(NamedTuple):
@@ -221,7 +200,9 @@ def _told_apart(scores: Sequence[Downstream]) -> dict[_Key, Study]:
   return {key: found[0] for key, found in told.items() if found is not None}
 
 
-def _downstream(found: _Found, told: Mapping[_Key, Study]) -> Section | None:
+def _downstream(
+  found: ratios.Found, told: Mapping[_Key, Study]
+) -> Section | None:
   """Worst normalised and mean score, both against averaging's."""
   rows, means = [], []
   for key, study in told.items():
@@ -265,20 +246,20 @@ def _by_examples(told: Mapping[_Key, Study]) -> list[Section]:
   return made
 
 
-def _cost(found: _Found) -> Section | None:
+def _cost(found: ratios.Found) -> Section | None:
   """Seconds a run, to those of averaging with the same seed."""
   rows = []
   for (setting, purpose), of_name in found.items():
     base = {x.seed: x.seconds for x in of_name[evidence.UNIFORM].lines}
     for method, own in of_name.items():
-      ratios = {
+      slower = {
         x.seed: x.seconds / base[x.seed]
         for x in own.lines
         if x.seconds and base.get(x.seed)
       }
-      if ratios and purpose == grid.COMPARISON and method != evidence.UNIFORM:
-        value = statistics.estimate(np.array([*ratios.values()]), [*ratios])
-        rows.append(Row(f"{setting}: {method}", value, len(ratios)))
+      if slower and purpose == grid.COMPARISON and method != evidence.UNIFORM:
+        value = statistics.estimate(np.array([*slower.values()]), [*slower])
+        rows.append(Row(f"{setting}: {method}", value, len(slower)))
   if not rows:
     return None
   values = [row.value.value for row in rows]
@@ -293,7 +274,7 @@ def _cost(found: _Found) -> Section | None:
   return _section("What does it cost?", text, figure)
 
 
-def _forecast(found: _Found, probes: Sequence[Probe]) -> Section | None:
+def _forecast(found: ratios.Found, probes: Sequence[Probe]) -> Section | None:
   """Each method of a setting counts once, by its comparison if it has one."""
   gains: dict[str, dict[str, float]] = {}
   for purpose in (grid.SCREEN, grid.COMPARISON):
@@ -316,18 +297,6 @@ def _forecast(found: _Found, probes: Sequence[Probe]) -> Section | None:
 def _section(title: str, text: str, figure) -> Section:
   letters = "".join(c if c.isalnum() else "_" for c in title.lower())
   return Section(title, [text, Picture(figure, letters.strip("_"), title)])
-
-
-def _named(method: str, value: float, usual: float) -> str:
-  return method if value == usual else f"{method} {value}"
-
-
-def _label(method: str) -> str:
-  """The name, with the step size or temperature that goes without saying."""
-  if not any(c.isdigit() for c in method):
-    for name, usual in (("mirror_ascent", "0.02"), ("softmax_weighted", "0.3")):
-      method = method.replace(name, f"{name} {usual}")
-  return method
 
 
 def _seeds(row: Row) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from taskrobust_jax.report.evidence import UNIFORM
 
 STEPS = 3_000
-COMPARISON, SCREEN = "comparison", "screen"
+COMPARISON, SCREEN, PILOT = "comparison", "screen", "pilot"
 TASKS = (
   *("SST-2", "MRPC", "STS-B", "CoLA", "WNLI"),
   *("tagging", "agreement"),
@@ -22,6 +22,7 @@ PICTURE_TASKS = (
 )
 SIZES = (64, 256, 1_024, 0)
 TUNING_SEEDS = (0, 1, 2)
+RATES = (1e-3, 2e-3, 5e-3)  # Besides the config's own.
 SEEDS = tuple(range(20, 30))  # Of comparisons; 10 to 14 were of an earlier one.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
 _RELATIVE = "signal=relative_to_start+ema,decay=0.9"
@@ -193,7 +194,11 @@ FINALISTS = (
 )
 # What configs of pictures have, whose losses share no scale.
 RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
+# What configs of text have: it needs no references.
+RAW = next(m for m in SCREENS if m.name == "mirror_ascent raw")
 WINNER, BY_ASCENT = FINALISTS
+# Whose learning rates are tried.
+_TUNED = ((NOVELS, AVERAGING), (NOVELS, BY_ASCENT), (TINY, AVERAGING))
 SPLITS = tuple(
   Setting(f"novels {split.replace(':', ' ')}", "novels", (f"split={split}",))
   for split in (
@@ -231,17 +236,36 @@ def stage_a() -> list[Group]:
     for setting in LENGTHS
     for methods in ((AVERAGING,), (WINNER,), (BY_ASCENT,))
   ]
+  groups += [
+    Group(setting, PILOT, at_rates(method), (100,))
+    for setting, method in _TUNED
+  ]
   return groups
+
+
+def at_rates(method: Method) -> tuple[Method, ...]:
+  """It at the config's learning rate, then at `RATES`."""
+  flag = "--config.optimizer.learning_rate="
+  return (
+    method,
+    *(
+      method._replace(
+        name=f"{method.name} at {rate:g}",
+        flags=(*method.flags, f"{flag}{rate:g}"),
+      )
+      for rate in RATES
+    ),
+  )
 
 
 def stage_b(finalists: Sequence[str]) -> list[Group]:
   """Finalists on fresh seeds, on larger models, and on pictures.
 
   Args:
-    finalists: Names of methods.
+    finalists: Names of methods, compared beside `RAW` and `BY_ASCENT`.
   """
   adaptive, fixed = (
-    tuple(m for m in methods if m.name in finalists)
+    tuple(m for m in methods if m.name in finalists or m in (RAW, BY_ASCENT))
     for methods in (ADAPTIVE + SCREENS, FIXED)
   )
   both = ("frozen", "full")
