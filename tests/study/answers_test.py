@@ -158,3 +158,23 @@ def test_the_text_ends_with_what_was_not_run(tmp_path):
   assert "## What does it cost?" in text
   assert "answer_cost" not in text  # No pictures.
   assert "## Not yet run\n\n- novels, comparison: uniform (seed 20" in text
+
+
+def test_rates_are_told_by_the_rows_that_screen(tmp_path):
+  base = next(x for x in made_lines.upstream() if x.method == evidence.UNIFORM)
+  lines = [
+    dataclasses.replace(
+      base,
+      purpose=grid.PILOT,
+      method=name,
+      screen={"nouns": 5.0 + more, "verbs": 3.0},
+      loss={"nouns": 9.0, "verbs": 9.0 - more},
+    )
+    for name, more in (("uniform", 0.0), ("uniform at 0.001", 0.5))
+  ]
+  write(tmp_path, lines[:1])
+  assert answers.sections(tmp_path) == []
+  write(tmp_path, lines)
+  (section,) = answers.sections(tmp_path)
+  text = section.blocks[0]
+  assert text.endswith("one seed): novels: uniform at 0.001 +0.250.")

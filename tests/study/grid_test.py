@@ -80,6 +80,17 @@ def test_weights_that_a_run_finds_come_after_that_run():
         found.add(group.setting.name)
 
 
+def test_what_needs_no_choice_is_compared_beside_the_finalists():
+  groups = grid.stage_b(["optimistic 0.5", "fixed by counts"])
+  names = [
+    m.name for g in groups if g.setting == grid.NOVELS for m in g.methods
+  ]
+  assert names == [
+    *("uniform", "optimistic 0.5", "mirror_ascent raw"),
+    *("fixed by counts", "fixed by ascent"),
+  ]
+
+
 def test_calls_name_what_they_read(tmp_path):
   folders = {
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
