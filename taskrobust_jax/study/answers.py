@@ -59,7 +59,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
     *("mirror_ascent 0.5 unsmoothed", "optimistic 0.5"),
   ]
   texts = (grid.NOVELS, grid.TREEBANK, *grid.SPLITS, grid.SCENES)
-  sizes = (grid.NOVELS, *grid.LENGTHS, grid.TINY, grid.MINI)
+  sizes = (grid.NOVELS, *grid.LENGTHS, grid.TINY, grid.TINY_SLOWER, grid.MINI)
   made = [
     _ratios("How much of the worst upstream excess is removed?", compared),
     _downstream(found, told),

@@ -124,6 +124,11 @@ TINY = Setting(
   "novels",
   flags=("--config.model.width=128", "--config.model.mlp_width=512"),
 )
+# At the rate of all others one of nine runs of `TINY` did not learn.
+TINY_SLOWER = TINY._replace(
+  name="novels tiny at 0.002",
+  flags=(*TINY.flags, "--config.optimizer.learning_rate=0.002"),
+)
 MINI = Setting(
   "novels mini",
   "novels",
@@ -273,7 +278,11 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     Group(setting, COMPARISON, methods, seeds, modes, sizes)
     for setting, seeds, modes, sizes, *chosen in (
       (NOVELS, SEEDS, both, SIZES, (AVERAGING,), adaptive, fixed),
-      (TINY, SEEDS[:3], both, (64, 1_024), (AVERAGING,), (WINNER, FROM_SMALL)),
+      (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
+      (
+        *(TINY_SLOWER, SEEDS[:3], ("frozen",), (64, 1_024)),
+        *((AVERAGING,), (WINNER, FROM_SMALL)),
+      ),
       (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
       (
         *(SCENES, SEEDS[:3], ("frozen",), (256,)),
