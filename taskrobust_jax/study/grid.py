@@ -191,17 +191,16 @@ LOG_RATIO = Method(
   "mirror_ascent 0.1 log ratio",
   mirror(0.1, "signal=log_ratio+ema,decay=0.9,nadir={last_references}"),
 )
-# What `small` compares with averaging: of the screens the lowest worst excess,
-# and its mean weights from the start.
-FINALISTS = (
-  next(m for m in SCREENS if m.name == "mirror_ascent 0.5"),
-  next(m for m in FIXED if m.name == "fixed by ascent"),
-)
+# Of the screens of one seed the lowest worst excess, and its mean weights from
+# the start.
+WINNER = next(m for m in SCREENS if m.name == "mirror_ascent 0.5")
+BY_ASCENT = next(m for m in FIXED if m.name == "fixed by ascent")
 # What configs of pictures have, whose losses share no scale.
 RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
 # What configs of text have: it needs no references.
 RAW = next(m for m in SCREENS if m.name == "mirror_ascent raw")
-WINNER, BY_ASCENT = FINALISTS
+# Compared with averaging whatever else the screens find.
+_COMPARED = (WINNER, RAW, BY_ASCENT)
 # Whose learning rates are tried.
 _TUNED = ((NOVELS, AVERAGING), (NOVELS, BY_ASCENT), (TINY, AVERAGING))
 SPLITS = tuple(
@@ -217,7 +216,7 @@ def small() -> list[Group]:
   """The headline rows."""
   return [
     Group(NOVELS, COMPARISON, methods, SEEDS, ("frozen",), (64, 1_024))
-    for methods in ((AVERAGING,), (WINNER,), (BY_ASCENT,))
+    for methods in ((AVERAGING,), (RAW,))
   ]
 
 
@@ -228,18 +227,18 @@ def stage_a() -> list[Group]:
     Group(setting, SCREEN, methods, seeds, ("frozen",))
     for setting in (NOVELS, TREEBANK)
     # One of the fixed weightings is made of what the winner's runs found.
-    for methods in ((AVERAGING, ORDINARY), (*ADAPTIVE, WINNER), FIXED)
+    for methods in ((AVERAGING, ORDINARY), (*ADAPTIVE, WINNER, RAW), FIXED)
   ]
   groups.append(Group(NOVELS, SCREEN, SCREENS, seeds[:1]))
   groups += [
     Group(setting, SCREEN, methods, seeds[:1])
     for setting in SPLITS
-    for methods in ((AVERAGING,), (ADAPTIVE[0], WINNER))
+    for methods in ((AVERAGING,), (ADAPTIVE[0], WINNER, RAW))
   ]
   groups += [
     Group(setting, SCREEN, methods, seeds)
     for setting in LENGTHS
-    for methods in ((AVERAGING,), (WINNER,), (BY_ASCENT,))
+    for methods in ((AVERAGING,), (WINNER, RAW), (BY_ASCENT,))
   ]
   groups += [
     Group(setting, PILOT, at_rates(method), (100,))
@@ -267,10 +266,10 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
   """Finalists on fresh seeds, on larger models, and on pictures.
 
   Args:
-    finalists: Names of methods, compared beside `RAW` and `BY_ASCENT`.
+    finalists: Names of methods, compared beside those that always are.
   """
   adaptive, fixed = (
-    tuple(m for m in methods if m.name in finalists or m in (RAW, BY_ASCENT))
+    tuple(m for m in methods if m.name in finalists or m in _COMPARED)
     for methods in (ADAPTIVE + SCREENS, FIXED)
   )
   both = ("frozen", "full")
@@ -281,9 +280,9 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
       (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
       (
         *(TINY_SLOWER, SEEDS[:3], ("frozen",), (64, 1_024)),
-        *((AVERAGING,), (WINNER, FROM_SMALL)),
+        *((AVERAGING,), (WINNER, RAW, FROM_SMALL)),
       ),
-      (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (WINNER, FROM_SMALL)),
+      (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (RAW, FROM_SMALL)),
       (
         *(SCENES, SEEDS[:3], ("frozen",), (256,)),
         *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),

@@ -14,7 +14,7 @@ from taskrobust_jax.study import grid
 
 
 def finalists(runs: Iterable[PreTraining]) -> list[str]:
-  """Two adaptive methods and a fixed one; else those of `grid.FINALISTS`.
+  """Two adaptive methods and a fixed one; none where nothing was screened.
 
   On the novels the lowest worst excess on the rows that screen, each against
   averaging on the seeds of both.
@@ -35,7 +35,7 @@ def finalists(runs: Iterable[PreTraining]) -> list[str]:
     chosen = [x for x in found if base is not None and x.method in known]
     chosen.sort(key=lambda x: excess.ratio(x, base).value)
     names += [x.method for x in chosen[:count]]
-  return names or [m.name for m in grid.FINALISTS]
+  return names
 
 
 def missing(

@@ -47,7 +47,8 @@ def of_settings(found: Found, settings: Sequence[grid.Setting]) -> list[Row]:
   Of a setting comparisons, and screens where there is none.
   """
   rows = []
-  names = (grid.WINNER.name, grid.BY_ASCENT.name, grid.FROM_SMALL.name)
+  methods = (grid.WINNER, grid.RAW, grid.BY_ASCENT, grid.FROM_SMALL)
+  names = [method.name for method in methods]
   for setting in settings:
     purposes = (grid.COMPARISON, grid.SCREEN)
     of_purpose = [of_methods(found, setting, p, names) for p in purposes]
