@@ -31,7 +31,7 @@ def get_config(text: str = "") -> ConfigDict:
     text,
     size="base",
     strategy="mirror_ascent",
-    arguments={"step_size": 0.02, "smoothing": 0.1},
+    arguments=configuring.ASCENT,
   )
   config.num_steps = 125_000
   config.batch_size = 4096

@@ -23,7 +23,7 @@ def get_config(text: str = "") -> ConfigDict:
     text,
     size="large",
     strategy="mirror_ascent",
-    arguments={"step_size": 0.02, "smoothing": 0.1},
+    arguments=configuring.ASCENT,
   )
   config.num_steps = 125_000
   config.batch_size = 4096

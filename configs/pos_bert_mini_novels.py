@@ -32,7 +32,7 @@ def get_config(text: str = "") -> ConfigDict:
     text,
     size="mini",
     strategy="mirror_ascent",
-    arguments={"step_size": 0.02, "smoothing": 0.1},
+    arguments=configuring.ASCENT,
     tagger="perceptron",
     tagger_path="runs/tagger.json",
   )

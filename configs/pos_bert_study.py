@@ -25,7 +25,7 @@ def get_config(text: str = "") -> ConfigDict:
     rest,
     size="tiny",
     strategy="mirror_ascent",
-    arguments={"step_size": 0.5, "smoothing": 0.1},
+    arguments=configuring.ASCENT,
     tagger="perceptron" if name == "novels" else "gold",
   )
   config.num_steps = 3_000

@@ -12,6 +12,9 @@ from taskrobust_jax.errors import InputError
 from taskrobust_jax.models.bert import SIZES
 from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
 
+# Of mirror ascent on losses of words, as the study found it (README.md).
+ASCENT = {"step_size": 0.02, "smoothing": 0.1, "signal": "ema", "decay": 0.9}
+
 
 def pos_bert(
   text: str,

@@ -91,6 +91,13 @@ def test_what_needs_no_choice_is_compared_beside_the_finalists():
   ]
 
 
+def test_the_configs_have_what_was_compared():
+  own, compared = (
+    pos_bert_study.get_config(text).minimax for text in ("", grid.RAW.arguments)
+  )
+  assert own == compared
+
+
 def test_calls_name_what_they_read(tmp_path):
   folders = {
     name: pathlib.Path(f"/{name}") for name in ("treebank", "novels", "glue")
