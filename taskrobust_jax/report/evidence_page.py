@@ -73,7 +73,8 @@ def _section(
   lines: Sequence[PreTraining],
   scores: Sequence[Downstream],
 ) -> Section:
-  tasks, found = excess.of_lines(lines)
+  rows = excess.rows_of(purpose)
+  tasks, found = excess.of_lines(lines, rows)
   base = next((x for x in found if x.method == evidence.UNIFORM), None)
   name = f"{setting}_{purpose}".replace(" ", "_")
   blocks, shown = [], []
@@ -96,14 +97,15 @@ def _section(
     if purpose.endswith("comparison") and shown:
       blocks.append(shown)
   if found:
-    blocks.append(excess.table(tasks, found))
+    others = excess.of_lines(lines, "screen")[1] if rows == "loss" else ()
+    blocks.append(excess.table(tasks, found, others))
     if len(found) <= _MOST_BARS:
       figure = evidence_figures.excess_of_methods(tasks, found)
       caption = "Excess of each task and method."
       blocks.append(Picture(figure, f"{name}_excess", caption))
   elif lines:
     blocks.append("No excess: the references of this setting are not yet run.")
-  blocks.append(excess.losses_table(_tasks_of(lines), lines))
+  blocks.append(excess.losses_table(_tasks_of(lines), lines, rows))
   blocks.append(_cost(lines))
   for mode, (study, notes) in studies.items():
     summaries = [summarise(study, s) for s in study.scores]

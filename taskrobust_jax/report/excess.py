@@ -37,6 +37,11 @@ class Excess:
     return self.values.max(1)
 
 
+def rows_of(purpose: str) -> str:
+  """Whose losses tell a purpose: those that judge tell comparisons alone."""
+  return "loss" if purpose.endswith("comparison") else "screen"
+
+
 def of_lines(
   lines: Sequence[PreTraining], rows: str = "loss"
 ) -> tuple[tuple[str, ...], list[Excess]]:
@@ -118,20 +123,26 @@ def without_one(ours: Excess, base: Excess) -> tuple[float, float]:
   return float(ratios.min()), float(ratios.max())
 
 
-def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
-  """A row a method: worst and mean excess, ratio to averaging, each task."""
+def table(
+  tasks: Sequence[str], found: Sequence[Excess], others: Sequence[Excess] = ()
+) -> Table:
+  """A row a method: worst and mean excess, ratio to averaging, each task.
+
+  Args:
+    tasks: K names.
+    found: The methods.
+    others: The same methods on other rows, for a second ratio; or none.
+  """
   base = next((x for x in found if x.method == evidence.UNIFORM), None)
+  both = [_against(xs) for xs in (found, others) if xs]
   rows = []
-  for x in found:
-    against = "-"
-    if base is not None and x is not base:
-      against = ratio(x, base).as_text()
+  for number, x in enumerate(found):
     rows.append(
       [
         x.method,
         statistics.estimate(x.worst, x.seeds).as_text(),
         statistics.estimate(x.values.mean(1), x.seeds).as_text(),
-        against,
+        *(against[number] for against in both),
         *(f"{value:+.3f}" for value in x.values.mean(0)),
         ", ".join(map(str, x.seeds)),
       ]
@@ -143,8 +154,11 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
     "Excess: held-out loss less that of the task's reference (nats; of "
     "pictures each loss's own unit), lower is better; 95 % bootstrap intervals "
     "over seeds",
-    ["method", "worst task", "mean of tasks", "worst, ratio to uniform"]
-    + [*tasks, "seeds"],
+    [
+      *("method", "worst task", "mean of tasks", "worst, ratio to uniform"),
+      *(["the same, rows that screen"] if others else []),
+      *(*tasks, "seeds"),
+    ],
     rows,
     [
       {3} if x is not base and value == min(best) else set()
@@ -153,7 +167,18 @@ def table(tasks: Sequence[str], found: Sequence[Excess]) -> Table:
   )
 
 
-def losses_table(tasks: Sequence[str], lines: Sequence[PreTraining]) -> Table:
+def _against(found: Sequence[Excess]) -> list[str]:
+  """The ratio of each to averaging, in words."""
+  base = next((x for x in found if x.method == evidence.UNIFORM), None)
+  return [
+    "-" if base is None or x is base else ratio(x, base).as_text()
+    for x in found
+  ]
+
+
+def losses_table(
+  tasks: Sequence[str], lines: Sequence[PreTraining], rows: str = "loss"
+) -> Table:
   """A row a run: held-out loss of each task and mean weights."""
   ordered = sorted(lines, key=lambda x: (_place(x.method), x.seed))
   return Table(
@@ -162,8 +187,10 @@ def losses_table(tasks: Sequence[str], lines: Sequence[PreTraining]) -> Table:
     [
       [
         f"{line.method}, seed {line.seed}",
-        *(f"{line.loss[t]:.3f} ({line.weights[t]:.2f})" for t in tasks),
-        f"{np.mean(list(line.loss.values())):.3f}",
+        *(
+          f"{getattr(line, rows)[t]:.3f} ({line.weights[t]:.2f})" for t in tasks
+        ),
+        f"{np.mean(list(getattr(line, rows).values())):.3f}",
       ]
       for line in ordered
       if set(line.loss) == set(tasks)

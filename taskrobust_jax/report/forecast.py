@@ -78,15 +78,22 @@ def table(probes: Sequence[Probe], found: Sequence[Pair]) -> Table:
   )
 
 
-def told(found: Sequence[Pair], method: str) -> str:
-  """How well forecasts and gains agree: of all pairs, then of one method.
+def told(found: Sequence[Pair]) -> str:
+  """How well forecasts and gains agree: of all pairs, then of settings.
 
-  A forecast knows no method, so the pairs of a setting share theirs.
+  A forecast knows no method, so the pairs of a setting share theirs; of a
+  setting the median gain counts.
   """
-  alone = [pair for pair in found if pair.method == method]
+  of_setting: dict[str, list[Pair]] = {}
+  for pair in found:
+    of_setting.setdefault(pair.setting, []).append(pair)
+  medians = [
+    group[0]._replace(measured=float(np.median([x.measured for x in group])))
+    for group in of_setting.values()
+  ]
   return (
     f"{_score(found, 'pairs of a setting and a method')} "
-    f"{_score(alone, f'settings, of {method} alone,')}"
+    f"{_score(medians, 'settings, by the median gain,')}"
   )
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 import dataclasses
 import math
 
-import numpy as np
-
 from taskrobust_jax.report import evidence, excess, statistics
 from taskrobust_jax.report.statistics import Estimate
 from taskrobust_jax.report.study import Scores, Study, make_study
@@ -27,7 +25,8 @@ class Verdict:
     without_one: Its lowest and highest value if one seed is left out.
     worst: Worst normalised downstream score, less that of averaging; `None`
       where nothing was fine-tuned.
-    mean: Mean downstream score, relative to averaging; `None` likewise.
+    mean: Mean downstream score less averaging's, as a share of averaging's;
+      `None` likewise.
     mode: Of the fine-tuning that both are from, in words.
   """
 
@@ -36,7 +35,7 @@ class Verdict:
   ratio: Estimate
   without_one: tuple[float, float]
   worst: Estimate | None
-  mean: float | None
+  mean: Estimate | None
   mode: str = ""
 
   @property
@@ -52,7 +51,7 @@ class Verdict:
   @property
   def keeps_the_mean(self) -> bool:
     """The third condition."""
-    return self.mean is not None and self.mean >= -LARGEST_LOSS
+    return self.mean is not None and self.mean.value >= -LARGEST_LOSS
 
   def sentence(self) -> str:
     """What a reader can act on, and by how much a condition was missed."""
@@ -66,7 +65,8 @@ class Verdict:
       facts += [
         f"{self.mode}: worst normalised downstream score "
         f"{self.worst.as_text('+')}",
-        f"mean downstream score {self.mean:+.1%}",
+        f"mean downstream score {self.mean.value:+.1%} "
+        f"[{self.mean.low:+.1%}, {self.mean.high:+.1%}]",
       ]
     if self.num_seeds < FEWEST_SEEDS:
       advice = f"no verdict: {self.num_seeds} of {FEWEST_SEEDS} paired seeds"
@@ -122,18 +122,20 @@ def of_method(
 
 def _downstream(
   study: Study, ours: Scores, base: Scores
-) -> tuple[Estimate | None, float | None]:
+) -> tuple[Estimate | None, Estimate | None]:
   common = [r for r in ours.replicates if r in base.replicates]
-  if len({r.pretrained for r in common}) < FEWEST_SEEDS:
+  seeds = [r.pretrained for r in common]
+  if len(set(seeds)) < FEWEST_SEEDS:
     return None, None
   values = [
     s.values[[s.replicates.index(r) for r in common]] for s in (ours, base)
   ]
   low_ours, low_base = (study.normalised(v).min(1) for v in values)
-  worst = statistics.estimate(
-    low_ours - low_base, [r.pretrained for r in common]
+  more = (values[0] - values[1]).mean(1) / values[1].mean()
+  return (
+    statistics.estimate(low_ours - low_base, seeds),
+    statistics.estimate(more, seeds),
   )
-  return worst, float(values[0].mean() / values[1].mean() - 1)
 
 
 def told_apart(
@@ -141,30 +143,35 @@ def told_apart(
 ) -> tuple[Study, tuple[str, ...]] | None:
   """Scores on the cells in which pre-training shows at all.
 
-  A cell counts if the 95 % interval of the mean of all pre-trained models lies
-  above that of the untrained one: elsewhere a normalised score divides noise by
-  noise. All methods together, since the best of many would find a cell by luck;
-  on the rows that judge, since on the others each score is the best of several
-  steps, and an untrained model that answers always the same gains nothing by
-  that.
+  A cell counts if averaging is better than the untrained model by the standard
+  deviation of a single fine-tuned model of averaging, or more: elsewhere a
+  normalised score is mostly noise, and so is a minimum over cells. By these two
+  alone, since a cell must not hang on which other methods were run; on the rows
+  that select, so that nothing is chosen by those that judge.
 
   Args:
     lines: Of one setting, purpose and mode.
 
   Returns:
     (the study of these cells, what does not count and why); `None` if there are
-    no lines, none of the untrained model, or no cell that counts.
+    no lines of averaging, none of the untrained model, or no cell that counts.
   """
-  if len({line.method == evidence.UNTRAINED for line in lines}) < 2:
+  values = {}
+  for name in (evidence.UNIFORM, evidence.UNTRAINED):
+    own = [_selecting(line) for line in lines if line.method == name]
+    if not own:
+      return None
+    values[name] = own
+  whole = make_study(evidence.as_fine_tunings(sum(values.values(), [])))
+  if len(whole.scores) < 2:
     return None
-  whole = make_study(evidence.as_fine_tunings(lines))
-  trained, untrained = (
-    [s for s in whole.scores if s.method.is_random == is_random]
+  (averaged,), (untrained,) = (
+    [s.values for s in whole.scores if s.method.is_random == is_random]
     for is_random in (False, True)
   )
-  if not trained or not untrained:
-    return None
-  counts = _bounds(trained)[0] > _bounds(untrained)[1]
+  span = averaged.mean(0) - untrained.mean(0)
+  spread = averaged.std(0, ddof=1) if len(averaged) > 1 else 0.0
+  counts = (span > 0) & (span >= spread)
   kept = {c for c, keep in zip(whole.cells, counts, strict=True) if keep}
   if not kept:
     return None
@@ -173,20 +180,18 @@ def told_apart(
       [line for line in lines if (line.task, line.num_examples) in kept]
     )
   )
-  notes = list(whole.left_out)
+  notes = list(study.left_out)
   names = "; ".join(c.name for c in whole.cells if c not in kept)
   if names:
     notes.append(
-      "Not counted, since pre-trained models, all together, are not told from "
-      f"the untrained one: {names}."
+      "Not counted, since averaging is not better than the untrained model by "
+      f"the spread of a single one: {names}."
     )
   return study, tuple(notes)
 
 
-def _bounds(methods: Sequence[Scores]) -> tuple[np.ndarray, np.ndarray]:
-  """The interval [C] of the mean of all; the mean itself if it is of one."""
-  values = np.concatenate([s.values for s in methods])
-  if len(values) == 1:
-    return values[0], values[0]
-  groups = [seed for s in methods for seed in s.groups]
-  return statistics.interval(statistics.resampled_means(values, groups))
+def _selecting(line: evidence.Downstream) -> evidence.Downstream:
+  """With the score on the rows that select, where there is one."""
+  if line.select_score is None:
+    return line
+  return dataclasses.replace(line, score=line.select_score)

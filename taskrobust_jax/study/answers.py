@@ -217,7 +217,7 @@ def _downstream(
         continue
       label = f"{key.setting}, {key.mode}: {method}"
       rows.append(Row(label, judged.worst, judged.num_seeds))
-      means.append(judged.mean)
+      means.append(judged.mean.value)
   if not rows:
     return None
   gains = "; ".join(row.label for row in rows if row.value.low > 0) or "none"
@@ -289,7 +289,7 @@ def _forecast(found: ratios.Found, probes: Sequence[Probe]) -> Section | None:
   if not pairs:
     return Section(title, [forecast.table(probes, pairs)])
   figure = evidence_figures.forecasts(pairs)
-  section = _section(title, forecast.told(pairs, grid.WINNER.name), figure)
+  section = _section(title, forecast.told(pairs), figure)
   table = forecast.table(probes, pairs)
   return Section(title, [*section.blocks, table])
 

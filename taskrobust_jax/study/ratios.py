@@ -18,7 +18,8 @@ def of_lines(runs: Sequence[PreTraining]) -> Found:
   for setting, purpose in dict.fromkeys((x.setting, x.purpose) for x in runs):
     purposes = (purpose, evidence.REFERENCE)
     _, made = excess.of_lines(
-      [x for x in runs if x.setting == setting and x.purpose in purposes]
+      [x for x in runs if x.setting == setting and x.purpose in purposes],
+      excess.rows_of(purpose),
     )
     of_name = {x.method: x for x in made}
     if evidence.UNIFORM in of_name:

@@ -139,7 +139,8 @@ def test_the_bar_has_three_parts():
   assert won.is_lower_upstream
   assert won.is_higher_downstream
   assert won.worst.value == pytest.approx(0.1 / 0.3)
-  assert won.mean == pytest.approx(0.1 / 0.702, rel=1e-3)
+  assert won.mean.value == pytest.approx(0.1 / 0.702, rel=1e-3)
+  assert won.mean.low == pytest.approx(won.mean.high)
   assert won.sentence().startswith("mirror: use it (worst upstream excess 0.5")
   lost = of(upstream(), scores(gain=-0.1))
   assert lost.is_lower_upstream
@@ -165,33 +166,42 @@ def test_cells_without_a_trace_of_pre_training_do_not_count():
   assert verdict.told_apart(only) is None
 
 
-def test_a_mean_above_a_constant_answer_is_not_enough():
-  # The untrained model always answers alike: its interval has no width.
+def with_wnli(averaging, others=0.5):
+  """Scores of one task by pre-training seed; the untrained model has .5."""
   lines = []
   for line in scores():
-    score = 0.5
-    if line.method != evidence.UNTRAINED and line.task == "wnli":
-      score += 0.01 if line.pretrained else -0.015
-    elif line.task == "tagging":
-      score = line.score
-    # Of several steps the best was taken: the rows that select say too much.
-    found = {"score": score, "select_score": score + 0.05}
-    lines.append(dataclasses.replace(line, **found))
-  _, left_out = verdict.told_apart(lines)
-  assert [text[-24:] for text in left_out] == [" one: wnli, 64 examples."]
+    score = line.score
+    if line.task == "wnli":
+      of_method = {"uniform": averaging[line.pretrained], "mirror": others}
+      score = of_method.get(line.method, 0.5)
+    lines.append(dataclasses.replace(line, score=score, select_score=score))
+  return lines
 
 
-def test_one_of_two_methods_above_the_untrained_model_is_not_enough():
-  lines = [
-    dataclasses.replace(line, score=0.52)
-    if (line.method, line.task) == ("mirror", "wnli")
-    else dataclasses.replace(line, score=0.49)
+def cells(lines):
+  study, _ = verdict.told_apart(lines)
+  return [cell.name for cell in study.cells]
+
+
+def test_a_cell_counts_by_the_spread_of_a_single_model():
+  tagging, wnli = "tagging, 64 examples", "wnli, 64 examples"
+  # Means .51, spread .009 (each twice), then .011 on either side of it.
+  assert cells(with_wnli((0.50, 0.51, 0.52))) == [tagging, wnli]
+  assert cells(with_wnli((0.495, 0.51, 0.525))) == [tagging]
+  assert cells(with_wnli((0.49, 0.49, 0.49))) == [tagging]
+
+
+def test_other_methods_and_rows_that_judge_change_no_cell():
+  lines = with_wnli((0.5, 0.5, 0.5), others=0.9)
+  assert cells(lines) == ["tagging, 64 examples"]
+  judged = [
+    dataclasses.replace(line, score=0.9)
     if (line.method, line.task) == ("uniform", "wnli")
     else line
-    for line in scores()
+    for line in lines
   ]
-  _, left_out = verdict.told_apart(lines)
-  assert [text[-24:] for text in left_out] == [" one: wnli, 64 examples."]
+  assert cells(judged) == ["tagging, 64 examples"]
+  assert verdict.told_apart(lines[1:2]) is None
 
 
 def test_forecast_by_hand():
@@ -204,9 +214,9 @@ def test_forecast_by_hand():
   table = forecast.table([probe], [])
   assert table.rows == [["novels, not yet run", "+0.200", "-"]]
   one = forecast.pairs([probe], {"novels": [("mirror", 0.5)]})
-  assert forecast.told(one, "mirror") == (
+  assert forecast.told(one) == (
     "1 pairs of a setting and a method: not enough to score forecasts. 1 "
-    "settings, of mirror alone: not enough to score forecasts."
+    "settings, by the median gain: not enough to score forecasts."
   )
   others = [
     dataclasses.replace(probe, setting="a"),
@@ -215,15 +225,17 @@ def test_forecast_by_hand():
   gains = {"a": [("x", 0.5), ("y", 0.4)], "b": [("x", 0.3), ("y", -0.2)]}
   found = forecast.pairs(others, gains)
   assert len(forecast.table(others, found).rows) == 4
-  told = forecast.told(found, "x")
-  assert "a gain is forecast 75% are gains. 2 settings, of x alone: not" in told
-  # Of x .5, .3, -.2, -.3 for +.2, +.3, 0, .1.
+  told = forecast.told(found)
+  assert "a gain is forecast 75% are gains. 2 settings, by the median" in told
+  # The medians .45, .05, -.2, -.3 for +.2, +.3, 0, .1.
   more = [
     forecast.Pair("c", "x", 0.0, -0.2),
     forecast.Pair("d", "x", 0.1, -0.3),
   ]
-  told = forecast.told([*found, *more], "x")
-  assert "4 settings, of x alone, Spearman's correlation is +0.60" in told
+  told = forecast.told([*found, *more])
+  assert (
+    "4 settings, by the median gain, Spearman's correlation is +0.60" in told
+  )
   assert told.endswith("where a gain is forecast 67% are gains.")
 
 
@@ -248,4 +260,35 @@ def test_the_page_tells_all(tmp_path):
   assert "| mirror | 0.510 [" in text
   assert "| **0.505 [" in text
   assert "| 1e+09 | 12 |" in text
-  assert "all together, are not told from the untrained one: wnli" in text
+  assert "untrained model by the spread of a single one: wnli" in text
+
+
+def test_comparisons_are_told_by_both_rows_and_screens_by_theirs(tmp_path):
+  # On the rows that screen the worst excess is 1 for both.
+  lines = [
+    dataclasses.replace(x, screen={"nouns": 5.2, "verbs": 4.0})
+    if x.purpose != evidence.REFERENCE
+    else x
+    for x in upstream()
+  ]
+  screens = [
+    dataclasses.replace(x, purpose="screen")
+    for x in lines
+    if x.purpose != evidence.REFERENCE
+  ]
+  evidence.merge(tmp_path / evidence_page.RUNS, [*lines, *screens])
+  compared, screened = evidence_page.sections(tmp_path)
+  (of_both,), (of_one,) = (
+    [x for x in section.blocks if "Excess: held-out" in getattr(x, "title", "")]
+    for section in (compared, screened)
+  )
+  assert of_both.header[3:5] == [
+    "worst, ratio to uniform",
+    "the same, rows that screen",
+  ]
+  assert of_both.rows[1][3].startswith("0.505 [")
+  assert of_both.rows[1][4].startswith("1.000 [")
+  assert of_one.header[3:5] == ["worst, ratio to uniform", "nouns"]
+  assert of_one.rows[1][3].startswith("1.000 [")
+  losses = screened.blocks[-2]
+  assert losses.rows[0][1:3] == ["5.200 (0.25)", "4.000 (0.75)"]

@@ -80,7 +80,7 @@ def test_screens_of_one_seed_say_so_and_no_interval(tmp_path):
     *renamed(runs, "mirror_ascent"),
     *renamed(runs, "mirror_ascent raw"),
   ]
-  more[0] = dataclasses.replace(more[0], loss={"nouns": 4.0, "verbs": 2.6})
+  more[0] = dataclasses.replace(more[0], screen={"nouns": 5.0, "verbs": 3.6})
   write(tmp_path, [*runs, *more])
   signal, temperature, rows = answers.sections(tmp_path)
   text = temperature.blocks[0]

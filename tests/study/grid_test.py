@@ -87,7 +87,7 @@ def test_what_needs_no_choice_is_compared_beside_the_finalists():
   ]
   assert names == [
     *("uniform", "mirror_ascent 0.5", "optimistic 0.5", "mirror_ascent raw"),
-    *("fixed by counts", "fixed by ascent"),
+    *("fixed by excess", "fixed by counts", "fixed by ascent"),
   ]
 
 
