@@ -45,16 +45,67 @@ def test_the_torture_has_a_script():
 NUMBER = r"([+-]?)(\d?)(\.\d{3})"
 
 
+def intervals(text):
+  """Those of a text, `.8 (.7, .9)` with three digits, as tables write them."""
+  return [
+    "{} [{}, {}]".format(
+      *(
+        f"{sign}{whole or 0}{rest}"
+        for sign, whole, rest in zip(*[iter(match)] * 3)
+      )
+    )
+    for match in re.findall(rf"{NUMBER} \({NUMBER}, {NUMBER}\)", text)
+  ]
+
+
 def test_intervals_of_the_study_are_those_of_its_tables():
   readme = (ROOT / "README.md").read_text("utf-8")
   section = readme.partition("\n## The study\n")[2].partition("\n## ")[0]
   folder = ROOT / "notebooks/results/study"
   tables = (folder / "tables.md").read_text("utf-8")
-  found = re.findall(rf"{NUMBER} \({NUMBER}, {NUMBER}\)", section)
+  found = intervals(section)
   assert len(found) > 5
-  for match in found:
-    value, low, high = (
-      f"{sign}{whole or 0}{rest}"
-      for sign, whole, rest in zip(*[iter(match)] * 3)
-    )
-    assert f"{value} [{low}, {high}]" in tables, match
+  for interval in found:
+    assert interval in tables
+
+
+METHODS = {
+  "averaging": "uniform",
+  "mirror ascent, raw losses": "mirror_ascent raw",
+  "mirror ascent, excess": "mirror_ascent 0.5",
+  "its mean weights, fixed": "fixed by ascent",
+  "shares of averaging's excess, fixed": "fixed by excess",
+}
+
+
+def cells_of(line):
+  return [cell.strip(" *") for cell in line.strip("|").split("|")]
+
+
+def told_of(method, text):
+  """A method's sentence, rows and columns in a page of tables."""
+  told, column = [], None
+  for line in text.splitlines():
+    if not line.startswith("|"):
+      column = None
+      told += [line] if line.startswith(f"- {method}: ") else []
+      continue
+    cells = cells_of(line)
+    if column is None:
+      column = cells.index(method) if method in cells else 0
+    told += cells if cells[0] == method else [cells[column]]
+  return told
+
+
+def test_each_method_of_the_study_has_its_own_numbers():
+  readme = (ROOT / "README.md").read_text("utf-8")
+  section = readme.partition("\n## The study\n")[2].partition("\n## ")[0]
+  header, _, *rows = [x for x in section.splitlines() if x.startswith("|")]
+  tables = (ROOT / "notebooks/results/study/tables.md").read_text("utf-8")
+  part = tables.partition("\n## novels: comparison")[2].partition("\n## ")[0]
+  for number, name in enumerate(cells_of(header)[1:], 1):
+    told = "\n".join(told_of(METHODS[name], part))
+    found = [x for row in rows for x in intervals(cells_of(row)[number])]
+    assert len(found) > 1, name
+    for interval in found:
+      assert interval in told, name
