@@ -102,14 +102,15 @@ class Runner:
       An exit code: 0, or that of the first call that failed.
     """
     waiting = [job for job in jobs if not self._has_ended(job)]
+    left = {job.name for job in waiting}
+    left |= {job.name for job in later if not self._has_ended(job)}
     with futures.ThreadPoolExecutor(self._workers) as pool:
       for ended in futures.as_completed(
         [pool.submit(self._run, job) for job in waiting]
       ):
         job, seconds = ended.result()
         if self._code == errors.DONE:
-          of_name = {job.name: job for job in (*jobs, *later)}
-          left = [job for job in of_name.values() if not self._has_ended(job)]
+          left.discard(job.name)
           self._tell(job, seconds, len(left))
     return self._code
 
