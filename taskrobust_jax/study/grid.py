@@ -283,7 +283,7 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
       (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
       (
         *(TINY_SLOWER, SEEDS[:3], ("frozen",), (64, 1_024)),
-        *((AVERAGING,), (WINNER, RAW, FROM_SMALL)),
+        *((AVERAGING,), (WINNER, RAW, BY_EXCESS, FROM_SMALL)),
       ),
       (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (RAW, FROM_SMALL)),
       (
