@@ -203,7 +203,10 @@ RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
 # What configs of text have: it needs no references.
 RAW = next(m for m in SCREENS if m.name == "mirror_ascent raw")
 # Compared with averaging whatever else the screens find.
-_COMPARED = (WINNER, RAW, BY_EXCESS, BY_ASCENT)
+_COMPARED = (
+  *(WINNER.name, f"{WINNER.name} by rows", RAW.name),
+  *(BY_EXCESS.name, BY_ASCENT.name),
+)
 # Whose learning rates are tried.
 _TUNED = ((NOVELS, AVERAGING), (NOVELS, BY_ASCENT), (TINY, AVERAGING))
 SPLITS = tuple(
@@ -272,7 +275,7 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     finalists: Names of methods, compared beside those that always are.
   """
   adaptive, fixed = (
-    tuple(m for m in methods if m.name in finalists or m in _COMPARED)
+    tuple(m for m in methods if m.name in (*finalists, *_COMPARED))
     for methods in (ADAPTIVE + SCREENS, FIXED)
   )
   both = ("frozen", "full")

@@ -86,7 +86,8 @@ def test_what_needs_no_choice_is_compared_beside_the_finalists():
     m.name for g in groups if g.setting == grid.NOVELS for m in g.methods
   ]
   assert names == [
-    *("uniform", "mirror_ascent 0.5", "optimistic 0.5", "mirror_ascent raw"),
+    *("uniform", "mirror_ascent 0.5", "mirror_ascent 0.5 by rows"),
+    *("optimistic 0.5", "mirror_ascent raw"),
     *("fixed by excess", "fixed by counts", "fixed by ascent"),
   ]
 
