@@ -228,7 +228,7 @@ def _downstream(
     f"by {min(means):+.1%} to {max(means):+.1%}."
   )
   figure = evidence_figures.rows(
-    rows, "worst normalised downstream score, less that of averaging", zero=0.0
+    rows, "worst normalised score, less averaging's", zero=0.0
   )
   title = "Does the worst downstream task gain, and what does the mean pay?"
   return _section(title, text, figure)

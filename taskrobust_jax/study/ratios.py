@@ -48,7 +48,10 @@ def of_settings(found: Found, settings: Sequence[grid.Setting]) -> list[Row]:
   Of a setting comparisons, and screens where there is none.
   """
   rows = []
-  methods = (grid.WINNER, grid.RAW, grid.BY_ASCENT, grid.FROM_SMALL)
+  methods = (
+    *(grid.WINNER, grid.RAW),
+    *(grid.BY_EXCESS, grid.BY_ASCENT, grid.FROM_SMALL),
+  )
   names = [method.name for method in methods]
   for setting in settings:
     purposes = (grid.COMPARISON, grid.SCREEN)
