@@ -216,6 +216,7 @@ SPLITS = tuple(
     *("sentence_length:4", "tfidf_cluster:4", "difficulty"),
   )
 )
+BY_FREQUENCY = SPLITS[0]
 
 
 def small() -> list[Group]:
@@ -283,6 +284,7 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     Group(setting, COMPARISON, methods, seeds, modes, sizes)
     for setting, seeds, modes, sizes, *chosen in (
       (NOVELS, SEEDS, both, SIZES, (AVERAGING,), adaptive, fixed),
+      (BY_FREQUENCY, SEEDS[:3], (), (), (AVERAGING,), (RAW,)),
       (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
       (
         *(TINY_SLOWER, SEEDS[:3], ("frozen",), (64, 1_024)),
