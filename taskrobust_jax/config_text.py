@@ -5,8 +5,8 @@
 """
 
 import ast
+from collections.abc import Iterator
 import inspect
-import re
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -38,8 +38,7 @@ def parse(
       text that is not of this form.
   """
   given = {}
-  # Split at commas that stand outside of brackets.
-  for part in re.split(r",(?![^()\[\]]*[)\]])", text) if text else ():
+  for part in _parts(text):
     name, has_value, value = part.partition("=")
     if not name.strip().isidentifier() or name.strip() in given:
       raise InputError(
@@ -79,6 +78,20 @@ def parse(
         f"strategy {chosen} needs {name}; write :strategy={chosen},{name}=..."
       )
   return ConfigDict(options), ConfigDict(section)
+
+
+def _parts(text: str) -> Iterator[str]:
+  """Splits at commas that stand outside of brackets."""
+  part, depth = "", 0
+  for character in text:
+    depth += (character in "([{") - (character in ")]}")
+    if character == "," and depth <= 0:
+      yield part
+      part = ""
+    else:
+      part += character
+  if text:
+    yield part
 
 
 def _literal(text: str) -> Any:

@@ -35,6 +35,7 @@ def pos_bert(
       that `tag_by_loss` wrote; or a tagger of `data/tagging/taggers.py` that
       tells no grammar, such as `word_frequency:4` (prepare the data with the
       same argument).
+    `:groups={'task':('TAG','TAG'),...}` makes other tasks of the same tags.
 
   Args:
     text: What stands after the colon of `--config`.
@@ -48,20 +49,24 @@ def pos_bert(
     Every key that `train/build.py` and `prepare` read.
   """
   options, minimax_section = parse(
-    text, strategy, arguments, ordinary=False, split=""
+    text, strategy, arguments, ordinary=False, split="", groups={}
   )
   num_layers, width, num_heads = SIZES[size]
+  for name in ("split", "groups"):
+    if options.ordinary and options[name]:
+      raise InputError(
+        f"config arguments ordinary and {name} exclude each other"
+      )
   groups = {"all": UPOS_TAGS} if options.ordinary else GROUPS
   budget = "rows"
   if options.split:
-    if options.ordinary:
-      raise InputError("config arguments ordinary and split exclude each other")
     groups = {}
     if options.split not in ("denoisers", "difficulty"):
       tagger, tagger_path = options.split, ""
       taggers.check(tagger)
     if tagger.partition(":")[0] in taggers.OF_DOCUMENTS:
       budget = "one_input"  # A row's words are of few tasks.
+  groups = _groups(options.groups) or groups
   return _config(
     minimax_section,
     data={
@@ -101,6 +106,22 @@ def pos_bert(
       "remat": False,
     },
   )
+
+
+def _groups(value: Any) -> dict[str, tuple[str, ...]]:
+  """Task name -> tags, as given after the colon; {} for nothing."""
+  given = value.to_dict() if isinstance(value, ConfigDict) else value
+  if not isinstance(given, dict) or not all(
+    isinstance(tags, tuple | list)
+    and tags
+    and all(isinstance(tag, str) for tag in tags)
+    for tags in given.values()
+  ):
+    raise InputError(
+      "config argument groups must be {'task':('TAG',...),...}, got "
+      f"{given!r}"
+    )
+  return {str(task): tuple(tags) for task, tags in given.items()}
 
 
 def masked_autoencoder(

@@ -199,7 +199,7 @@ class JobMaker:
         *self.inputs.downstream(group.setting, mode),
         f"--from={run if method else f'random:{run}'}",
         f"--num_examples={','.join(map(str, group.sizes))}",
-        f"--seeds={','.join(map(str, grid.TUNING_SEEDS))}",
+        f"--seeds={','.join(map(str, grid.TUNING_SEEDS[mode]))}",
         f"--workdir={folder}",
       )
 
@@ -281,4 +281,4 @@ class JobMaker:
 
 def _waits(method: grid.Method) -> bool:
   """Whether a method is made from what earlier runs found."""
-  return "{" in method.arguments
+  return "{" in method.arguments.replace("{{", "")

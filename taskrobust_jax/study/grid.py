@@ -20,10 +20,14 @@ PICTURE_TASKS = (
   *("scenes_classes", "scenes_segmentation", "scenes_depth"),
   "scenes_normals",
 )
+# A step of full fine-tuning costs as much as one of pre-training, and on the
+# others a pilot told no pre-trained model from an untrained one.
+TASKS_IN_FULL = ("tagging", "agreement")
 SIZES = (64, 256, 1_024, 0)
-TUNING_SEEDS = (0, 1, 2)
+TUNING_SEEDS = {"frozen": (0, 1, 2), "full": (0,)}
 RATES = (1e-3, 2e-3, 5e-3)  # Besides the config's own.
 SEEDS = tuple(range(20, 30))  # Of comparisons; 10 to 14 were of an earlier one.
+LAST_SEEDS = tuple(range(30, 35))  # Of the last one, after all choices.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
 _RELATIVE = "signal=relative_to_start+ema,decay=0.9"
 _RAW = "signal=ema,decay=0.9"
@@ -43,6 +47,8 @@ class Setting(NamedTuple):
     arguments: Of the config, besides those of a method.
     flags: Of the config.
     length: Steps of a run, of those of the study.
+    groups: Its tasks, by which all methods are judged, where `arguments` do not
+      say so; a method may have others.
   """
 
   name: str
@@ -50,6 +56,7 @@ class Setting(NamedTuple):
   arguments: tuple[str, ...] = ()
   flags: tuple[str, ...] = ()
   length: float = 1.0
+  groups: str = ""
 
   @property
   def folder(self) -> str:
@@ -114,6 +121,8 @@ def mirror(
 
 
 NOVELS, TREEBANK = (Setting(name, name) for name in ("novels", "treebank"))
+# The novels once more: its seeds and references stand apart.
+FINE_TUNED = Setting("novels fine-tuned", "novels")
 SCENES = Setting("scenes", "scenes", length=0.5)
 LENGTHS = (
   Setting("novels third", "novels", length=1 / 3),
@@ -212,11 +221,38 @@ _TUNED = ((NOVELS, AVERAGING), (NOVELS, BY_ASCENT), (TINY, AVERAGING))
 SPLITS = tuple(
   Setting(f"novels {split.replace(':', ' ')}", "novels", (f"split={split}",))
   for split in (
-    *("word_frequency:4", "word_frequency:8", "word_frequency:16"),
-    *("sentence_length:4", "tfidf_cluster:4", "difficulty"),
+    *("word_frequency:4", "sentence_length:4"),
+    *("tfidf_cluster:4", "difficulty"),
   )
 )
 BY_FREQUENCY = SPLITS[0]
+
+
+def quantiles(num_tasks: int) -> str:
+  """Groups of the 16 quantiles of word frequency: neighbours are one task."""
+  count = 16 // num_tasks
+  groups = {
+    f"quantile_{i + 1}": tuple(
+      f"frequency_{i * count + j + 1}" for j in range(count)
+    )
+    for i in range(num_tasks)
+  }
+  return f"groups={groups}".replace(" ", "")
+
+
+# However many tasks a run has, it is judged by the four of this setting.
+NUM_TASKS = Setting(
+  "novels number of tasks",
+  "novels",
+  ("split=word_frequency:16",),
+  groups=quantiles(4),
+)
+WITH_MORE_TASKS = tuple(
+  Method(f"{method.name} K={k}", f"{braces},{method.arguments}")
+  for method in (AVERAGING, RAW)
+  for k in (8, 16)
+  for braces in [quantiles(k).replace("{", "{{").replace("}", "}}")]
+)
 
 
 def small() -> list[Group]:
@@ -242,6 +278,9 @@ def stage_a() -> list[Group]:
     for setting in SPLITS
     for methods in ((AVERAGING,), (ADAPTIVE[0], WINNER, RAW))
   ]
+  groups.append(
+    Group(NUM_TASKS, SCREEN, (AVERAGING, RAW, *WITH_MORE_TASKS), seeds[:1])
+  )
   groups += [
     Group(setting, SCREEN, methods, seeds)
     for setting in LENGTHS
@@ -279,18 +318,19 @@ def stage_b(finalists: Sequence[str]) -> list[Group]:
     tuple(m for m in methods if m.name in (*finalists, *_COMPARED))
     for methods in (ADAPTIVE + SCREENS, FIXED)
   )
-  both = ("frozen", "full")
+  heads, whole = (("frozen",), (64, 1_024)), (("full",), SIZES[:3])
   return [
     Group(setting, COMPARISON, methods, seeds, modes, sizes)
     for setting, seeds, modes, sizes, *chosen in (
-      (NOVELS, SEEDS, both, SIZES, (AVERAGING,), adaptive, fixed),
+      (NOVELS, SEEDS, *heads, (AVERAGING,), adaptive, fixed),
+      (FINE_TUNED, LAST_SEEDS, *whole, (AVERAGING, RAW), (BY_EXCESS,)),
       (BY_FREQUENCY, SEEDS[:3], (), (), (AVERAGING,), (RAW,)),
       (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
       (
-        *(TINY_SLOWER, SEEDS[:3], ("frozen",), (64, 1_024)),
+        *(TINY_SLOWER, SEEDS[:3], *heads),
         *((AVERAGING,), (WINNER, RAW, BY_EXCESS, FROM_SMALL)),
       ),
-      (MINI, SEEDS[:3], ("full",), SIZES, (AVERAGING,), (RAW, FROM_SMALL)),
+      (MINI, SEEDS[:3], *whole, (AVERAGING, RAW), (FROM_SMALL,)),
       (
         *(SCENES, SEEDS[:3], ("frozen",), (256,)),
         *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),

@@ -52,7 +52,10 @@ class Inputs:
       arguments: Those of the method.
       share: Of the setting's steps.
     """
-    text = ",".join((*setting.arguments, arguments))
+    parts = [*setting.arguments, setting.groups, arguments]
+    if "groups=" in arguments:
+      parts.remove(setting.groups)
+    text = ",".join(filter(None, parts))
     yield f"--config={_PRETRAIN[setting.source]}{text}"
     if setting.source == "novels":
       yield f"--config.data.train_path={self.folders['novels']}/*.txt"
@@ -128,9 +131,10 @@ class Inputs:
         *(["--config.optimizer.learning_rate=2e-3"] if mode == "full" else []),
       )
     else:
+      tasks = grid.TASKS_IN_FULL if mode == "full" else grid.TASKS
       flags = (
         f"--config=configs/finetune_study.py{_BY_MODE[mode]}",
-        f"--tasks={','.join(grid.TASKS)}",
+        f"--tasks={','.join(tasks)}",
         f"--data_dir={self.folders['glue']}",
         f"--config.tagging.train_path={self._treebank('train')}",
         f"--config.tagging.eval_path={self._treebank('dev')}",
