@@ -167,6 +167,56 @@ def test_a_section_makes_its_strategy():
     make_weighting(ConfigDict(parsed("step_size=-1")[1]))
 
 
+@pytest.mark.parametrize(
+  ("text", "middle"),
+  [
+    ("strategy=mirror_ascent,step_size=(0.0,0.4)", "step_size=0.2"),
+    ("strategy=softmax_weighted,temperature=[3,1]", "temperature=2"),
+  ],
+)
+def test_two_numbers_are_a_schedule_over_the_run(text, middle):
+  constant = f"{text.split(',')[0]},{middle}"
+  losses, weights = np.array([1.5, 2.0]), []
+  for argument in (text, constant):
+    section = ConfigDict(parsed(argument)[1])
+    weighting = make_weighting(section, num_steps=10)
+    state = weighting.init(2)
+    weights.append(weighting.update(losses, state, step=5)[0])
+  np.testing.assert_allclose(*weights, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+  ("text", "message"),
+  [
+    ("step_size=(0.1,-1)", r"step_size must be in \[0, inf\), got -1"),
+    ("step_size=(0.1,0.2,0.3)", "step_size must be in .* got .0.1, 0.2, 0.3"),
+    ("strategy=softmax_weighted,temperature=(1,0)", r"in \(0, inf\), got 0"),
+  ],
+)
+def test_an_illegal_end_of_a_schedule_is_named(text, message):
+  with pytest.raises(InputError, match=message):
+    make_weighting(ConfigDict(parsed(text)[1]), num_steps=10)
+
+
+def test_groups_make_other_tasks_of_the_same_tags():
+  text = (
+    "split=word_frequency:4,groups={'a':('frequency_1',),'b':['frequency_3']}"
+  )
+  config = pos_bert_smoke.get_config(f"{text},step_size=0.2")
+  assert config.tasks.groups.to_dict() == {
+    "a": ("frequency_1",),
+    "b": ("frequency_3",),
+  }
+  assert config.minimax.step_size == 0.2
+  plain = pos_bert_smoke.get_config("groups={'names':('PROPN',)}")
+  assert plain.tasks.groups.to_dict() == {"names": ("PROPN",)}
+  for wrong in ("3", "('A','B')", "{'a':'B'}", "{'a':()}", "{'a':(1,)}"):
+    with pytest.raises(InputError, match="groups must be"):
+      pos_bert_smoke.get_config(f"groups={wrong}")
+  with pytest.raises(InputError, match="ordinary and groups exclude each"):
+    pos_bert_smoke.get_config("ordinary,groups={'a':('X',)}")
+
+
 def test_ordinary_is_one_task_of_all_words():
   plain = pos_bert_smoke.get_config("")
   ordinary = pos_bert_smoke.get_config("ordinary")

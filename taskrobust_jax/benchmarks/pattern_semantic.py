@@ -152,7 +152,9 @@ def pretrainer(text: str, dataset: Kept) -> Callable[..., dict[str, Any]]:
   config = config_of(text)
   init_params, suite = suites.make_suite(config, dataset.info)
   names = suite.task_names
-  weighting = sections.make_weighting(config.minimax)
+  weighting = sections.make_weighting(
+    config.minimax, num_steps=config.num_steps
+  )
   _, tx = sections.optimizer(config, weighting, len(names))
   initial = jax.jit(lambda seed: state.initial_state(init_params, tx, seed))
   step = jax.jit(make_train_step(suite, tx))

@@ -56,6 +56,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
   tuned = [
     *(ratios.named("softmax_weighted", t, 0.3) for t in _TEMPERATURES),
     *(ratios.named("mirror_ascent", s, 0.02) for s in _STEPS),
+    *(method.name for method in grid.SCHEDULES),
     *("mirror_ascent 0.5 unsmoothed", "optimistic 0.5"),
   ]
   texts = (grid.NOVELS, grid.TREEBANK, *grid.SPLITS, grid.SCENES)
@@ -71,7 +72,11 @@ def sections(folder: pathlib.Path) -> list[Section]:
     _by_rows(found),
     _rates(runs),
     _ratios(
-      "How many tasks, and which split of which text or pictures?",
+      "How many tasks? By word frequency, judged by the same four",
+      ratios.of_methods(found, grid.NUM_TASKS, grid.SCREEN),
+    ),
+    _ratios(
+      "Which split of which text or pictures?",
       ratios.of_settings(found, texts),
     ),
     _ratios(

@@ -103,13 +103,13 @@ class Group(NamedTuple):
   sizes: tuple[int, ...] = SIZES
 
 
-def softmax(temperature: float, signal: str = _EXCESS) -> str:
+def softmax(temperature: float | tuple, signal: str = _EXCESS) -> str:
   """Arguments of `softmax_weighted`."""
   return f"strategy=softmax_weighted,temperature={temperature},{signal}"
 
 
 def mirror(
-  step_size: float,
+  step_size: float | tuple,
   signal: str = _EXCESS,
   smoothing: float = 0.1,
   strategy: str = "mirror_ascent",
@@ -172,6 +172,12 @@ FIXED = tuple(
 FROM_SMALL = Method(
   "fixed from small", "strategy=fixed,weights={small_weights}"
 )
+# While a run stands on the plateau of word frequencies, weights that move hard
+# keep it there: so they begin with none of it.
+SCHEDULES = (
+  Method("mirror_ascent 0.0 to 0.5", mirror((0.0, 0.5))),
+  Method("softmax_weighted 3.0 to 0.1", softmax((3.0, 0.1))),
+)
 SCREENS = (
   *(Method(f"softmax_weighted {t}", softmax(t)) for t in (0.1, 1.0, 3.0)),
   *(Method(f"mirror_ascent {s}", mirror(s)) for s in (0.005, 0.1, 0.5, 2.0)),
@@ -181,6 +187,7 @@ SCREENS = (
     for s in (0.1, 0.5)
   ),
   Method("optimistic 0.5", mirror(0.5, strategy="optimistic_mirror_ascent")),
+  *SCHEDULES,
   Method("mirror_ascent 0.5 unsmoothed", mirror(0.5, smoothing=0.0)),
   Method("mirror_ascent 0.5 relative", mirror(0.5, _RELATIVE)),
   Method("mirror_ascent 0.5 held-out excess", mirror(0.5, _HELD_OUT)),

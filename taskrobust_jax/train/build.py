@@ -162,7 +162,7 @@ def build(
   rows_of_step = functools.lru_cache(maxsize=2)(order.rows)
 
   given = sections.references_of(config, dataset.info, suite.task_names)
-  weighting = sections.make_weighting(config.minimax, given)
+  weighting = sections.make_weighting(config.minimax, given, config.num_steps)
   learning_rate, tx = sections.optimizer(config, weighting, num_tasks)
   held_out = ()  # What the adversary is shown besides the batch.
   if "held_out_losses" in weighting.needs:

@@ -19,6 +19,8 @@ from taskrobust_jax.train.references import References
 
 # What the train step can show a strategy besides the losses.
 OFFERED = {"step", "held_out_losses", "gradient_norms"}
+# Arguments of strategies that may be (first, last) in a config.
+_SCHEDULED = ("step_size", "temperature")
 
 
 def references_of(
@@ -50,13 +52,15 @@ def references_of(
 
 
 def make_weighting(
-  section: ConfigDict, given: References | None = None
+  section: ConfigDict, given: References | None = None, num_steps: int = 1
 ) -> minimax.TaskWeighting:
   """Makes the strategy that a section `config.minimax` describes.
 
   Args:
-    section: It.
+    section: It. A `step_size` or `temperature` of two numbers goes linearly
+      from the first to the second.
     given: References in the place of its `reference_losses`.
+    num_steps: Of the run.
 
   Raises:
     InputError: For an unknown strategy, one changed without its arguments, or
@@ -83,6 +87,12 @@ def make_weighting(
       curve = given.curves["held_out" if is_held_out else "train"]
       arguments["reference_losses"] = curve.losses
       arguments["reference_steps"] = curve.steps
+    for key in _SCHEDULED:
+      ends = arguments.get(key)
+      if isinstance(ends, tuple | list) and len(ends) == 2:
+        for end in ends:  # A schedule itself cannot be checked.
+          minimax.make(name, **{**arguments, key: end})
+        arguments[key] = optax.linear_schedule(*ends, num_steps)
     return minimax.make(name, **arguments)
   except (TypeError, ValueError) as error:
     raise InputError(f"minimax: {error}") from error
@@ -126,6 +136,6 @@ def regret_bound(section: ConfigDict) -> Callable[..., float] | None:
   """
   if section.strategy != "mirror_ascent" or section.smoothing:
     return None
-  if not section.step_size:
+  if not isinstance(section.step_size, int | float) or not section.step_size:
     return None
   return functools.partial(minimax.adversary_regret_bound, section.step_size)

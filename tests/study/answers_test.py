@@ -105,7 +105,7 @@ def test_settings_are_compared_where_there_are_two(tmp_path):
   # A comparison comes before the screens of its setting.
   write(tmp_path, [*lines, *other, *screens(lines)])
   titles = {x.title: x for x in answers.sections(tmp_path)}
-  splits = titles["How many tasks, and which split of which text or pictures?"]
+  splits = titles["Which split of which text or pictures?"]
   assert labels(splits) == [f"novels: {OURS} (3)", f"treebank: {OURS} (1)"]
   assert "Larger models, fewer and more steps?" not in titles
 
@@ -127,7 +127,7 @@ def test_where_averaging_has_no_excess_there_is_no_ratio(tmp_path):
   ]
   write(tmp_path, [*lines, *none])
   titles = {x.title: x for x in answers.sections(tmp_path)}
-  splits = titles["How many tasks, and which split of which text or pictures?"]
+  splits = titles["Which split of which text or pictures?"]
   assert splits.blocks[0].startswith("1 of 1 leave less")
   assert splits.blocks[0].endswith(f"none has a ratio: scenes: {OURS}.")
 
