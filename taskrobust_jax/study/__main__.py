@@ -21,7 +21,7 @@ from absl import flags
 from taskrobust_jax import program
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence, evidence_page
-from taskrobust_jax.study import answers, grid, progress
+from taskrobust_jax.study import answers, grid, progress, stages
 from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.inputs import Inputs
 from taskrobust_jax.study.runner import Runner
@@ -103,19 +103,19 @@ def main() -> int:
 def _known_groups() -> list[grid.Group]:
   """Those of the size, whoever the finalists will be."""
   if _SIZE.value == "small":
-    return grid.small()
+    return stages.small()
   every = [m.name for m in (*grid.ADAPTIVE, *grid.SCREENS, *grid.FIXED)]
-  return grid.stage_a() + grid.stage_b(every)
+  return stages.stage_a() + stages.stage_b(every)
 
 
 def _parts(results: pathlib.Path) -> Iterator[list[grid.Group]]:
   """Groups of the size; finalists are known when stage A has ended."""
   if _SIZE.value == "small":
-    yield grid.small()
+    yield stages.small()
     return
-  yield grid.stage_a()
+  yield stages.stage_a()
   runs = evidence.read(results / evidence_page.RUNS, evidence.PreTraining)
-  yield grid.stage_b(progress.finalists(runs))
+  yield stages.stage_b(progress.finalists(runs))
 
 
 def _changed(group: grid.Group) -> grid.Group:

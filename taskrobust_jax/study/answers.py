@@ -52,7 +52,11 @@ def sections(folder: pathlib.Path) -> list[Section]:
   probes = evidence.read(folder / evidence_page.PROBES, Probe)
   found = ratios.of_lines(runs)
   told = _told_apart(scores)
-  compared = ratios.of_methods(found, grid.NOVELS, grid.COMPARISON)
+  compared = [
+    row._replace(label=f"{setting.name}: {row.label}")
+    for setting in (grid.NOVELS, grid.FINE_TUNED)
+    for row in ratios.of_methods(found, setting, grid.COMPARISON)
+  ]
   tuned = [
     *(ratios.named("softmax_weighted", t, 0.3) for t in _TEMPERATURES),
     *(ratios.named("mirror_ascent", s, 0.02) for s in _STEPS),

@@ -1,10 +1,9 @@
-"""What the study runs: settings, methods, screens; see notebooks/study_plan.md.
+"""What the study compares: settings and methods; see notebooks/study_plan.md.
 
 Texts of arguments hold {references}, {adjustments} and the like, which
 `placeholders` fill in when the runs that they are made from have ended.
 """
 
-from collections.abc import Sequence
 import re
 from typing import NamedTuple
 
@@ -26,8 +25,6 @@ TASKS_IN_FULL = ("tagging", "agreement")
 SIZES = (64, 256, 1_024, 0)
 TUNING_SEEDS = {"frozen": (0, 1, 2), "full": (0,)}
 RATES = (1e-3, 2e-3, 5e-3)  # Besides the config's own.
-SEEDS = tuple(range(20, 30))  # Of comparisons; 10 to 14 were of an earlier one.
-LAST_SEEDS = tuple(range(30, 35))  # Of the last one, after all choices.
 _EXCESS = "signal=excess_over+ema,decay=0.9,reference_losses={references}"
 _RELATIVE = "signal=relative_to_start+ema,decay=0.9"
 _RAW = "signal=ema,decay=0.9"
@@ -218,13 +215,6 @@ BY_EXCESS, BY_ASCENT = (
 RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
 # What configs of text have: it needs no references.
 RAW = next(m for m in SCREENS if m.name == "mirror_ascent raw")
-# Compared with averaging whatever else the screens find.
-_COMPARED = (
-  *(WINNER.name, f"{WINNER.name} by rows", RAW.name),
-  *(BY_EXCESS.name, BY_ASCENT.name),
-)
-# Whose learning rates are tried.
-_TUNED = ((NOVELS, AVERAGING), (NOVELS, BY_ASCENT), (TINY, AVERAGING))
 SPLITS = tuple(
   Setting(f"novels {split.replace(':', ' ')}", "novels", (f"split={split}",))
   for split in (
@@ -260,88 +250,3 @@ WITH_MORE_TASKS = tuple(
   for k in (8, 16)
   for braces in [quantiles(k).replace("{", "{{").replace("}", "}}")]
 )
-
-
-def small() -> list[Group]:
-  """The headline rows."""
-  return [
-    Group(NOVELS, COMPARISON, methods, SEEDS, ("frozen",), (64, 1_024))
-    for methods in ((AVERAGING,), (RAW, BY_EXCESS))
-  ]
-
-
-def stage_a() -> list[Group]:
-  """All methods on both texts, then screens of one seed."""
-  seeds = (0, 1, 2)
-  groups = [
-    Group(setting, SCREEN, methods, seeds, ("frozen",))
-    for setting in (NOVELS, TREEBANK)
-    # One of the fixed weightings is made of what the winner's runs found.
-    for methods in ((AVERAGING, ORDINARY), (*ADAPTIVE, WINNER, RAW), FIXED)
-  ]
-  groups.append(Group(NOVELS, SCREEN, SCREENS, seeds[:1]))
-  groups += [
-    Group(setting, SCREEN, methods, seeds[:1])
-    for setting in SPLITS
-    for methods in ((AVERAGING,), (ADAPTIVE[0], WINNER, RAW))
-  ]
-  groups.append(
-    Group(NUM_TASKS, SCREEN, (AVERAGING, RAW, *WITH_MORE_TASKS), seeds[:1])
-  )
-  groups += [
-    Group(setting, SCREEN, methods, seeds)
-    for setting in LENGTHS
-    for methods in ((AVERAGING,), (WINNER, RAW), (BY_ASCENT,))
-  ]
-  groups += [
-    Group(setting, PILOT, at_rates(method), (100,))
-    for setting, method in _TUNED
-  ]
-  return groups
-
-
-def at_rates(method: Method) -> tuple[Method, ...]:
-  """It at the config's learning rate, then at `RATES`."""
-  flag = "--config.optimizer.learning_rate="
-  return (
-    method,
-    *(
-      method._replace(
-        name=f"{method.name} at {rate:g}",
-        flags=(*method.flags, f"{flag}{rate:g}"),
-      )
-      for rate in RATES
-    ),
-  )
-
-
-def stage_b(finalists: Sequence[str]) -> list[Group]:
-  """Finalists on fresh seeds, on larger models, and on pictures.
-
-  Args:
-    finalists: Names of methods, compared beside those that always are.
-  """
-  adaptive, fixed = (
-    tuple(m for m in methods if m.name in (*finalists, *_COMPARED))
-    for methods in (ADAPTIVE + SCREENS, FIXED)
-  )
-  heads, whole = (("frozen",), (64, 1_024)), (("full",), SIZES[:3])
-  return [
-    Group(setting, COMPARISON, methods, seeds, modes, sizes)
-    for setting, seeds, modes, sizes, *chosen in (
-      (NOVELS, SEEDS, *heads, (AVERAGING,), adaptive, fixed),
-      (FINE_TUNED, LAST_SEEDS, *whole, (AVERAGING, RAW), (BY_EXCESS,)),
-      (BY_FREQUENCY, SEEDS[:3], (), (), (AVERAGING,), (RAW,)),
-      (TINY, SEEDS[:3], (), (), (AVERAGING,), (WINNER, FROM_SMALL)),
-      (
-        *(TINY_SLOWER, SEEDS[:3], *heads),
-        *((AVERAGING,), (WINNER, RAW, BY_EXCESS, FROM_SMALL)),
-      ),
-      (MINI, SEEDS[:3], *whole, (AVERAGING, RAW), (FROM_SMALL,)),
-      (
-        *(SCENES, SEEDS[:3], ("frozen",), (256,)),
-        *((AVERAGING,), (WINNER, RELATIVE, LOG_RATIO), (BY_ASCENT,)),
-      ),
-    )
-    for methods in chosen
-  ]

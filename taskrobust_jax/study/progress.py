@@ -10,7 +10,7 @@ from taskrobust_jax.report.evidence import (
   Downstream,
   PreTraining,
 )
-from taskrobust_jax.study import grid
+from taskrobust_jax.study import grid, stages
 
 
 def finalists(runs: Iterable[PreTraining]) -> list[str]:
@@ -54,7 +54,7 @@ def missing(
     if seed not in seeds:
       seeds.append(seed)
 
-  for group in (*grid.stage_b(finalists(runs)), *grid.stage_a()):
+  for group in (*stages.stage_b(finalists(runs)), *stages.stage_a()):
     what = f"{group.setting.name}, {group.purpose}"
     for method, seed in itertools.product(group.methods, group.seeds):
       run = (group.setting.name, group.purpose, method.name, seed)

@@ -46,7 +46,7 @@ def test_a_comparison_answers_four_questions(tmp_path):
   assert (
     "1 of them with an interval under 1; the lowest ratio is 0.505 [" in text
   )
-  assert text.endswith(f"of {OURS} (3 seeds).")
+  assert text.endswith(f"of novels: {OURS} (3 seeds).")
   assert isinstance(picture, Picture)
   text = downstream.blocks[0]
   assert f"off zero in novels, frozen: {OURS}, lower in none" in text

@@ -9,14 +9,16 @@ import pytest
 from configs import finetune_study, multimae_smoke, pos_bert_study
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.report import evidence
-from taskrobust_jax.study import grid
+from taskrobust_jax.study import grid, stages
 from taskrobust_jax.study.calls import JobMaker
 from taskrobust_jax.study.inputs import Inputs
 
 GROUPS = (
-  grid.small()
-  + grid.stage_a()
-  + grid.stage_b([m.name for m in (*grid.ADAPTIVE, *grid.SCREENS, *grid.FIXED)])
+  stages.small()
+  + stages.stage_a()
+  + stages.stage_b(
+    [m.name for m in (*grid.ADAPTIVE, *grid.SCREENS, *grid.FIXED)]
+  )
 )
 FOUND = {
   "references": "references.json",
@@ -71,7 +73,7 @@ def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
 
 
 def test_weights_that_a_run_finds_come_after_that_run():
-  for groups in (grid.stage_a(), grid.stage_b([])):
+  for groups in (stages.stage_a(), stages.stage_b([])):
     found = set()
     for group in groups:
       for method in group.methods:
@@ -82,7 +84,7 @@ def test_weights_that_a_run_finds_come_after_that_run():
 
 
 def test_what_needs_no_choice_is_compared_beside_the_finalists():
-  groups = grid.stage_b(["optimistic 0.5", "fixed by counts"])
+  groups = stages.stage_b(["optimistic 0.5", "fixed by counts"])
   names = [
     m.name for g in groups if g.setting == grid.NOVELS for m in g.methods
   ]
@@ -106,7 +108,7 @@ def test_calls_name_what_they_read(tmp_path):
   }
   maker = make_jobs(tmp_path, folders, ["--config.batch_size=8"])
   (data,), (probe, references, run, *_), _, tuned = maker.stages(
-    grid.small()[0]
+    stages.small()[0]
   )
   train, prepare = data.calls()
   assert train[1] == "--train_tagger=/treebank/train.conllu.gz"
@@ -147,7 +149,7 @@ def line(method, losses, purpose, **more):
 
 
 def test_what_the_results_hold_is_not_run_again(tmp_path):
-  group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
+  group = stages.small()[0]._replace(seeds=(10,), sizes=(64,))
   (data,), (probe, references, run), _, tuned = make_jobs(tmp_path).stages(
     group
   )
@@ -171,12 +173,12 @@ def test_what_the_results_hold_is_not_run_again(tmp_path):
 
 
 def test_a_group_without_methods_has_no_jobs(tmp_path):
-  group = grid.small()[0]._replace(methods=())
+  group = stages.small()[0]._replace(methods=())
   assert make_jobs(tmp_path).stages(group) == []
 
 
 def test_what_has_ended_is_run_again_for_results_that_lack_it(tmp_path):
-  group = grid.small()[0]._replace(seeds=(10,), sizes=(64,))
+  group = stages.small()[0]._replace(seeds=(10,), sizes=(64,))
   _, (_, _, run), _, (tuned, _) = make_jobs(tmp_path).stages(group)
   _, _, _, (more, _) = make_jobs(tmp_path).stages(
     group._replace(sizes=(64, 256))

@@ -24,7 +24,7 @@ def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
   uniform = "uniform (seed 20, 21, 22, 23, 24, 25, 26, 27, 28, 29), "
   assert whole["novels, comparison"].startswith(uniform)
   assert whole[
-    "novels, comparison, frozen encoder, 64 256 1,024 all examples"
+    "novels, comparison, frozen encoder, 64 1,024 examples"
   ].startswith(uniform)
   run = next(x for x in runs if (x.method, x.seed) == ("uniform", 22))
   assert (run.setting, run.purpose) == ("novels", "comparison")
@@ -37,5 +37,5 @@ def test_what_is_missing_is_what_the_plan_has_and_lines_have_not():
   fewer = "uniform (seed 20, 21, 23, 24, 25, 26, 27, 28, 29), "
   assert left["novels, comparison"].startswith(fewer)
   tuned = "novels, comparison, frozen encoder"
-  assert left[f"{tuned}, 64 256 1,024 all examples"].startswith(fewer)
-  assert left[f"{tuned}, 256 1,024 all examples"] == "uniform (seed 22)"
+  assert left[f"{tuned}, 64 1,024 examples"].startswith(fewer)
+  assert left[f"{tuned}, 1,024 examples"] == "uniform (seed 22)"
