@@ -281,4 +281,4 @@ class JobMaker:
 
 def _waits(method: grid.Method) -> bool:
   """Whether a method is made from what earlier runs found."""
-  return "{" in method.arguments.replace("{{", "")
+  return "{" in method.arguments

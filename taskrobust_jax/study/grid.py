@@ -44,8 +44,8 @@ class Setting(NamedTuple):
     arguments: Of the config, besides those of a method.
     flags: Of the config.
     length: Steps of a run, of those of the study.
-    groups: Its tasks, by which all methods are judged, where `arguments` do not
-      say so; a method may have others.
+    groups: Its tasks, as an argument of the config; the data know nothing of
+      them.
   """
 
   name: str
@@ -225,7 +225,7 @@ SPLITS = tuple(
 BY_FREQUENCY = SPLITS[0]
 
 
-def quantiles(num_tasks: int) -> str:
+def _quantiles(num_tasks: int) -> str:
   """Groups of the 16 quantiles of word frequency: neighbours are one task."""
   count = 16 // num_tasks
   groups = {
@@ -237,16 +237,13 @@ def quantiles(num_tasks: int) -> str:
   return f"groups={groups}".replace(" ", "")
 
 
-# However many tasks a run has, it is judged by the four of this setting.
-NUM_TASKS = Setting(
-  "novels number of tasks",
-  "novels",
-  ("split=word_frequency:16",),
-  groups=quantiles(4),
-)
-WITH_MORE_TASKS = tuple(
-  Method(f"{method.name} K={k}", f"{braces},{method.arguments}")
-  for method in (AVERAGING, RAW)
-  for k in (8, 16)
-  for braces in [quantiles(k).replace("{", "{{").replace("}", "}}")]
+# One dataset, and tasks of one, two or four of its tags.
+QUANTILES = tuple(
+  Setting(
+    f"novels {k} of 16 quantiles",
+    "novels",
+    ("split=word_frequency:16",),
+    groups=_quantiles(k),
+  )
+  for k in (4, 8, 16)
 )

@@ -52,9 +52,7 @@ class Inputs:
       arguments: Those of the method.
       share: Of the setting's steps.
     """
-    parts = [*setting.arguments, setting.groups, arguments]
-    if "groups=" in arguments:
-      parts.remove(setting.groups)
+    parts = (*setting.arguments, setting.groups, arguments)
     text = ",".join(filter(None, parts))
     yield f"--config={_PRETRAIN[setting.source]}{text}"
     if setting.source == "novels":

@@ -51,14 +51,10 @@ def stage_a() -> list[grid.Group]:
       (grid.ADAPTIVE[0], grid.WINNER, grid.RAW),
     )
   ]
-  groups.append(
-    grid.Group(
-      grid.NUM_TASKS,
-      grid.SCREEN,
-      (grid.AVERAGING, grid.RAW, *grid.WITH_MORE_TASKS),
-      seeds[:1],
-    )
-  )
+  groups += [
+    grid.Group(setting, grid.SCREEN, (grid.AVERAGING, grid.RAW), seeds[:1])
+    for setting in grid.QUANTILES
+  ]
   groups += [
     grid.Group(setting, grid.SCREEN, methods, seeds)
     for setting in grid.LENGTHS
