@@ -4,7 +4,7 @@
 # the checkout's place has changed.
 #
 #   bash launch/install.sh              # PYTHON=python3.12 picks another one
-#   EXTRA=tpu bash launch/install.sh    # with jax[tpu]
+#   EXTRA=tpu bash launch/install.sh    # or gpu, data: extras of pyproject.toml
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,6 +12,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # activated, so a checkout that was moved only installs itself anew.
 venv_python=.venv/bin/python
 stamp=.venv/installed
+
+if [[ -n ${EXTRA:-} ]] && ! grep -q "^$EXTRA = \[" pyproject.toml; then
+  echo "error: EXTRA=$EXTRA is none of pyproject.toml's optional dependencies" >&2
+  exit 2
+fi
 
 is_usable() {
   "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -63,10 +68,10 @@ pip() {
 rm -f "$stamp"
 began=$SECONDS
 echo "installing requirements.txt into .venv (about 1.1 GB, a minute or two)"
-# The extra's own packages are those of the JAX that is pinned there.
-pip install -qq -r requirements.txt ${EXTRA:+"jax[$EXTRA]"}
-# Without isolation the build uses the setuptools above: no other download.
-pip install -qq --no-deps --no-build-isolation -e .
+pip install -qq -r requirements.txt
+# Without isolation the build uses the setuptools above: no other download. What
+# an extra brings fits the JAX that is pinned there.
+pip install -qq --no-build-isolation -c requirements.txt -e ".${EXTRA:+[$EXTRA]}"
 pip check
 fingerprint >"$stamp"
 echo "installed in $((SECONDS - began)) s"

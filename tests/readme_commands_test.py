@@ -114,9 +114,6 @@ def checkout(tmp_path):
       "x\t1\t\tthe dog ran\nx\t0\t*\tran dog the\n" * 8
     )
   (folder / "RUN").symlink_to("runs/quickstart/minimax")
-  (folder / "runs").mkdir()
-  (folder / "runs/finetune_a").symlink_to("finetune/RUN")
-  (folder / "runs/pretrain_a").symlink_to("quickstart/minimax")
   return folder
 
 

@@ -47,7 +47,7 @@ STRATEGIES: dict[str, Strategy] = {
     strategies.mirror_ascent,
     "Wang 2023 (NeurIPS)",
     _FREE,
-    "The minimax: a signal that makes tasks comparable, smoothing 0.1.",
+    "The minimax: a small step, smoothing 0.1; a signal where units differ.",
   ),
   "optimistic_mirror_ascent": Strategy(
     strategies.optimistic_mirror_ascent,

@@ -173,14 +173,19 @@ def test_what_status_shows(pod):
 
 def test_the_extra_is_installed_and_kept_in_the_fingerprint(tmp_path):
   cloud = Cloud(tmp_path)
-  for name in ("requirements.txt", "pyproject.toml"):
-    (cloud.checkout / name).write_text("jax==1\n")
+  (cloud.checkout / "requirements.txt").write_text("jax==1\n")
+  (cloud.checkout / "pyproject.toml").write_text('tpu = ["jax[tpu]"]\n')
   write_script(
     cloud.checkout / ".venv/bin/python", 'echo "$*" >>did; echo Python 3.12'
   )
   did = cloud.checkout / "did"
   for extra, expected in (("tpu", 1), ("tpu", 1), ("", 2), ("", 2)):
     assert cloud.run("install", EXTRA=extra)[0] == 0
-    lines = [x for x in did.read_text().splitlines() if "-r requirements" in x]
+    lines = [x for x in did.read_text().splitlines() if " -e " in x]
     assert len(lines) == expected
-    assert lines[-1].endswith("requirements.txt" + " jax[tpu]" * bool(extra))
+    assert lines[-1].endswith(
+      "-c requirements.txt -e ." + "[tpu]" * bool(extra)
+    )
+  code, _, err = cloud.run("install", EXTRA="tqu")
+  assert code == 2
+  assert "EXTRA=tqu is none of" in err
