@@ -193,13 +193,15 @@ class JobMaker:
       / self._folder(group, name, seed).relative_to(self.out)
     )
 
+    seeds = grid.tuning_seeds(group.setting, mode)
+
     def calls():
       yield (
         "finetune",
         *self.inputs.downstream(group.setting, mode),
         f"--from={run if method else f'random:{run}'}",
         f"--num_examples={','.join(map(str, group.sizes))}",
-        f"--seeds={','.join(map(str, grid.TUNING_SEEDS[mode]))}",
+        f"--seeds={','.join(map(str, seeds))}",
         f"--workdir={folder}",
       )
 
