@@ -23,20 +23,21 @@ class Gains(NamedTuple):
 
   def sentence(self) -> str:
     """Where the gain is larger: with the fewest or with the most examples."""
-    few, many = (_name(self.sizes[i]) for i in (0, -1))
+    *fewer, most = map(_name, self.sizes)
     larger = [
       method
       for method, gains in self.of_method.items()
       if gains[0].value > gains[-1].value
     ]
     texts = [
-      f"{method} {gains[0].as_text('+')} and {gains[-1].as_text('+')}"
+      f"{method} {', '.join(gain.as_text('+') for gain in gains)}"
       for method, gains in self.of_method.items()
     ]
     return (
-      f"With {few} and {many} examples the mean over {', '.join(self.tasks)} "
-      f"changes by: {'; '.join(texts)}. With fewer the change is the better "
-      f"one for {len(larger)} of {len(texts)} methods."
+      f"With {', '.join(fewer)} and {most} examples the mean over "
+      f"{', '.join(self.tasks)} changes by: {'; '.join(texts)}. With the fewest "
+      f"the change is better than with the most for {len(larger)} of "
+      f"{len(texts)} methods."
     )
 
 

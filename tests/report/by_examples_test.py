@@ -31,8 +31,8 @@ def test_gains_are_means_over_tasks_of_pairs_at_each_size():
   assert few.low == pytest.approx(0.05)  # Of pairs: their noise is the same.
   assert found.sentence() == (
     "With 64 and all examples the mean over tagging, wnli changes by: mirror "
-    "+0.050 [+0.050, +0.050] and +0.020 [+0.020, +0.020]. With fewer the "
-    "change is the better one for 1 of 1 methods."
+    "+0.050 [+0.050, +0.050], +0.020 [+0.020, +0.020]. With the fewest the "
+    "change is better than with the most for 1 of 1 methods."
   )
 
 
