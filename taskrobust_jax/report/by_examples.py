@@ -35,9 +35,9 @@ class Gains(NamedTuple):
     ]
     return (
       f"With {', '.join(fewer)} and {most} examples the mean over "
-      f"{', '.join(self.tasks)} changes by: {'; '.join(texts)}. With the fewest "
-      f"the change is better than with the most for {len(larger)} of "
-      f"{len(texts)} methods."
+      f"{', '.join(self.tasks)} changes by: {'; '.join(texts)}. With the "
+      "fewest the change is better than with the most for "
+      f"{len(larger)} of {len(texts)} methods."
     )
 
 
