@@ -178,3 +178,25 @@ def test_rates_are_told_by_the_rows_that_screen(tmp_path):
   (section,) = answers.sections(tmp_path)
   text = section.blocks[0]
   assert text.endswith("one seed): novels: uniform at 0.001 +0.250.")
+
+
+def test_each_number_of_tasks_is_told_by_its_own_losses(tmp_path):
+  base = next(x for x in made_lines.upstream() if x.method == evidence.UNIFORM)
+  lines = [
+    dataclasses.replace(
+      base,
+      setting=setting.name,
+      purpose=grid.SCREEN,
+      method=method.name,
+      screen=dict.fromkeys("abcdefgh"[:count], 4.0) | {"a": worst},
+    )
+    for setting, count in zip(grid.QUANTILES[:2], (4, 8), strict=True)
+    for method, worst in ((grid.AVERAGING, 6.0), (grid.RAW, 6.0 - 2 / count))
+  ]
+  write(tmp_path, lines)
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  section = titles["How many tasks?"]
+  assert section.blocks[0].endswith(
+    "K = 4 -0.500 (mean -0.125); K = 8 -0.250 (mean -0.031)."
+  )
+  assert labels(section) == ["K = 4 (1)", "K = 8 (1)"]
