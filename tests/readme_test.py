@@ -97,15 +97,20 @@ def told_of(method, text):
   return told
 
 
-def test_each_method_of_the_study_has_its_own_numbers():
+@pytest.mark.parametrize(
+  ("number", "comparison"), enumerate(("novels", "novels fine-tuned"))
+)
+def test_each_method_of_the_study_has_its_own_numbers(number, comparison):
   readme = (ROOT / "README.md").read_text("utf-8")
   section = readme.partition("\n## The study\n")[2].partition("\n## ")[0]
-  header, _, *rows = [x for x in section.splitlines() if x.startswith("|")]
-  tables = (ROOT / "notebooks/results/study/tables.md").read_text("utf-8")
-  part = tables.partition("\n## novels: comparison")[2].partition("\n## ")[0]
-  for number, name in enumerate(cells_of(header)[1:], 1):
+  tables = [x for x in section.split("\n\n") if x.startswith("|")]
+  header, _, *rows = map(cells_of, tables[number].splitlines())
+  page = (ROOT / "notebooks/results/study/tables.md").read_text("utf-8")
+  start = f"\n## {comparison}: comparison"
+  part = page.partition(start)[2].partition("\n## ")[0]
+  for column, name in enumerate(header[1:], 1):
     told = "\n".join(told_of(METHODS[name], part))
-    found = [x for row in rows for x in intervals(cells_of(row)[number])]
+    found = [x for row in rows for x in intervals(row[column])]
     assert len(found) > 1, name
     for interval in found:
       assert interval in told, name
