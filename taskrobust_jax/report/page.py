@@ -46,6 +46,12 @@ class Section:
   blocks: Sequence[str | list[str] | Table | Picture | Note]
 
 
+def answer(title: str, text: str, figure: Any) -> Section:
+  """A question, a sentence that answers it, and its picture."""
+  letters = "".join(c if c.isalnum() else "_" for c in title.lower())
+  return Section(title, [text, Picture(figure, letters.strip("_"), title)])
+
+
 def write_page(
   title: str, sections: Sequence[Section], folder: pathlib.Path
 ) -> list[pathlib.Path]:

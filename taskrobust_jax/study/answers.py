@@ -1,14 +1,12 @@
 """The questions of the plan, each with a sentence and a picture, from lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import math
 import pathlib
-from typing import NamedTuple
 
 import numpy as np
 
 from taskrobust_jax.report import (
-  by_examples,
   evidence,
   evidence_figures,
   evidence_page,
@@ -18,10 +16,9 @@ from taskrobust_jax.report import (
 )
 from taskrobust_jax.report.evidence import Downstream, PreTraining, Probe
 from taskrobust_jax.report.evidence_figures import Row
-from taskrobust_jax.report.page import Picture, Section, as_markdown
+from taskrobust_jax.report.page import Picture, Section, answer, as_markdown
 from taskrobust_jax.report.statistics import Estimate
-from taskrobust_jax.report.study import Study
-from taskrobust_jax.study import grid, progress, ratios
+from taskrobust_jax.study import downstream, grid, progress, ratios
 
 _STEPS = (0.005, 0.02, 0.1, 0.5, 2.0)
 _TEMPERATURES = (0.1, 0.3, 1.0, 3.0)
@@ -51,7 +48,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
   scores = evidence.read(folder / evidence_page.SCORES, Downstream)
   probes = evidence.read(folder / evidence_page.PROBES, Probe)
   found = ratios.of_lines(runs)
-  told = _told_apart(scores)
+  told = downstream.told_apart(scores)
   compared = [
     row._replace(label=f"{setting.name}: {row.label}")
     for setting in (grid.NOVELS, grid.FINE_TUNED)
@@ -67,7 +64,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
   sizes = (grid.NOVELS, *grid.LENGTHS, grid.TINY, grid.TINY_SLOWER, grid.MINI)
   made = [
     _ratios("How much of the worst upstream excess is removed?", compared),
-    _downstream(found, told),
+    downstream.worst_and_mean(found, told),
     _signals(found),
     _ratios(
       "Which temperature, which step size?",
@@ -83,7 +80,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
     _ratios(
       "Larger models, fewer and more steps?", ratios.of_settings(found, sizes)
     ),
-    *_by_examples(told),
+    *downstream.of_examples(told),
     _cost(found),
     _forecast(found, probes),
   ]
@@ -106,7 +103,7 @@ def _ratios(title: str, rows: Sequence[Row]) -> Section | None:
   if len(known) < len(rows):
     names = "; ".join(row.label for row in rows if row not in known)
     text += f" Averaging has no excess, so that none has a ratio: {names}."
-  return _section(
+  return answer(
     title,
     text,
     evidence_figures.rows(
@@ -127,7 +124,7 @@ def _pairs(title: str, what: str, rows: Sequence[Row]) -> Section | None:
     + "; ".join(f"{row.label} {row.value.as_text()}" for row in rows)
     + "."
   )
-  return _section(
+  return answer(
     title, text, evidence_figures.rows(rows, "worst excess, ratio of the two")
   )
 
@@ -188,7 +185,7 @@ def _rates(runs: Sequence[PreTraining]) -> Section | None:
   )
   label = "mean held-out loss, less that at the rate of all other runs"
   figure = evidence_figures.rows(rows, label, zero=0.0)
-  return _section("Which learning rate?", text, figure)
+  return answer("Which learning rate?", text, figure)
 
 
 def _num_tasks(runs: Sequence[PreTraining]) -> Section | None:
@@ -229,68 +226,7 @@ def _num_tasks(runs: Sequence[PreTraining]) -> Section | None:
   figure = evidence_figures.rows(
     rows, "worst held-out loss, less averaging's", zero=0.0
   )
-  return _section("How many tasks?", text, figure)
-
-
-class _Key(NamedTuple):
-  setting: str
-  mode: str
-
-
-def _told_apart(scores: Sequence[Downstream]) -> dict[_Key, Study]:
-  """Of comparisons the cells that count."""
-  groups: dict[_Key, list[Downstream]] = {}
-  for line in scores:
-    if line.purpose == grid.COMPARISON:
-      groups.setdefault(_Key(line.setting, line.mode), []).append(line)
-  told = {key: verdict.told_apart(lines) for key, lines in groups.items()}
-  return {key: found[0] for key, found in told.items() if found is not None}
-
-
-def _downstream(
-  found: ratios.Found, told: Mapping[_Key, Study]
-) -> Section | None:
-  """Worst normalised and mean score, both against averaging's."""
-  rows, means = [], []
-  for key, study in told.items():
-    of_name = found.get((key.setting, grid.COMPARISON), {})
-    for method, own in of_name.items():
-      judged = verdict.of_method(own, of_name[evidence.UNIFORM], study)
-      if (
-        method == evidence.UNIFORM
-        or judged.worst is None
-        or judged.mean is None
-      ):
-        continue
-      label = f"{key.setting}, {key.mode}: {method}"
-      rows.append(Row(label, judged.worst, judged.num_seeds))
-      means.append(judged.mean.value)
-  if not rows:
-    return None
-  gains = "; ".join(row.label for row in rows if row.value.low > 0) or "none"
-  losses = "; ".join(row.label for row in rows if row.value.high < 0) or "none"
-  text = (
-    f"Of {len(rows)} comparisons the worst normalised score is higher with an "
-    f"interval off zero in {gains}, lower in {losses}; the mean score changes "
-    f"by {min(means):+.1%} to {max(means):+.1%}."
-  )
-  figure = evidence_figures.rows(
-    rows, "worst normalised score, less averaging's", zero=0.0
-  )
-  title = "Does the worst downstream task gain, and what does the mean pay?"
-  return _section(title, text, figure)
-
-
-def _by_examples(told: Mapping[_Key, Study]) -> list[Section]:
-  """Of each comparison with two numbers of examples or more."""
-  made = []
-  for key, study in told.items():
-    gains = by_examples.gains_of(study)
-    if gains is not None:
-      figure = evidence_figures.gain_by_examples(gains)
-      title = f"Fewer downstream examples: {key.setting}, {key.mode} encoder"
-      made.append(_section(title, gains.sentence(), figure))
-  return made
+  return answer("How many tasks?", text, figure)
 
 
 def _cost(found: ratios.Found) -> Section | None:
@@ -318,7 +254,7 @@ def _cost(found: ratios.Found) -> Section | None:
     "this model or of a smaller one."
   )
   figure = evidence_figures.rows(rows, "seconds of a run, to averaging's")
-  return _section("What does it cost?", text, figure)
+  return answer("What does it cost?", text, figure)
 
 
 def _forecast(found: ratios.Found, probes: Sequence[Probe]) -> Section | None:
@@ -336,14 +272,9 @@ def _forecast(found: ratios.Found, probes: Sequence[Probe]) -> Section | None:
   if not pairs:
     return Section(title, [forecast.table(probes, pairs)])
   figure = evidence_figures.forecasts(pairs)
-  section = _section(title, forecast.told(pairs), figure)
+  section = answer(title, forecast.told(pairs), figure)
   table = forecast.table(probes, pairs)
   return Section(title, [*section.blocks, table])
-
-
-def _section(title: str, text: str, figure) -> Section:
-  letters = "".join(c if c.isalnum() else "_" for c in title.lower())
-  return Section(title, [text, Picture(figure, letters.strip("_"), title)])
 
 
 def _seeds(row: Row) -> str:
