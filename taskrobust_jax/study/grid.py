@@ -19,7 +19,7 @@ PICTURE_TASKS = (
   *("scenes_classes", "scenes_segmentation", "scenes_depth"),
   "scenes_normals",
 )
-# A pilot told a pre-trained model from an untrained one on these and not on SST-2;
+# On these a pilot told a pre-trained model from an untrained one, on SST-2 not;
 # the others were not tried.
 TASKS_IN_FULL = ("tagging", "agreement")
 SIZES = (64, 256, 1_024, 0)
