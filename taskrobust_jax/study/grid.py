@@ -146,6 +146,7 @@ MINI = Setting(
   flags=(
     *("--config.model.num_layers=4", "--config.model.num_heads=4"),
     *("--config.model.width=256", "--config.model.mlp_width=1024"),
+    "--config.optimizer.learning_rate=0.001",  # By its width; no pilot tried it.
   ),
 )
 AVERAGING = Method(UNIFORM, "strategy=uniform")
