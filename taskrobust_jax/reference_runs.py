@@ -67,7 +67,8 @@ def curve(
     is_known = np.isfinite(losses)
     if not is_known.any():
       raise InputError(
-        f"the task {name} was never seen in its run: no reference for it"
+        f"no reference for the task {name}: its run never saw a target of it; "
+        "if that was in the held-out rows, raise evaluation.max_rows"
       )
     at = np.interp(steps, own_steps[is_known], losses[is_known])
     columns.append([x.mean() for x in np.array_split(at, num_points)])

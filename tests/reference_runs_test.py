@@ -1,7 +1,11 @@
 """The configs of the runs that references are made from."""
 
+import numpy as np
+import pytest
+
 from configs import multimae_smoke
 from taskrobust_jax import reference_runs
+from taskrobust_jax.errors import InputError
 from tests.train import toy
 
 
@@ -23,6 +27,12 @@ def test_references_have_equal_rows_or_one_task_has_the_batch():
   pictures = multimae_smoke.get_config()
   assert single(pictures).tasks == pictures.tasks
   assert single(pictures).minimax.weights == (0.0, 1.0, 0.0, 0.0)
+
+
+def test_a_task_without_a_loss_has_no_curve():
+  series = {"a": (np.arange(2), np.ones(2)), "b": (np.arange(0), np.ones(0))}
+  with pytest.raises(InputError, match=r"the task b: .*evaluation\.max_rows"):
+    reference_runs.curve(series, 1)
 
 
 def single(config):

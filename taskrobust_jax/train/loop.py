@@ -204,11 +204,16 @@ def _evaluate(
 ) -> dict[str, float]:
   values = evaluate_state(experiment.evaluate, state)
   folder.write(step, values)
-  print(
+  text = (
     f"step {step}  held-out: worst {values[WORST_TASK_LOSS]:.3f}  "
-    f"mean {values['eval/mean_task_loss']:.3f}",
-    flush=True,
+    f"mean {values['eval/mean_task_loss']:.3f}"
   )
+  names = experiment.task_names
+  unseen = [name for name in names if f"eval/loss/{name}" not in values]
+  if unseen:
+    # The rows stand as their documents do: a domain may come late.
+    text += f"  no target of {', '.join(unseen)}: raise evaluation.max_rows"
+  print(text, flush=True)
   return values
 
 

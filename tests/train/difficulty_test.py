@@ -9,18 +9,20 @@ import pytest
 from taskrobust_jax.data.text import records
 from taskrobust_jax.train import difficulty
 from tests import programs
-from tests.tasks.budgets_test import APPLY, PARAMS
-from tests.tasks.small import LENGTH, random_batch
+from tests.tasks import small
 
-MASK = 4
+MASK = small.VOCABULARY.mask_id
 
 
 def test_each_words_loss_is_that_of_hiding_it_with_every_seventh():
-  batch = random_batch(2)
+  params, apply = small.model()
+  # Far from equal predictions, for what is around a word to show.
+  params = jax.tree.map(lambda x: 10 * x, params)
+  batch = small.random_batch(2)
   found = jax.jit(
-    lambda rows: difficulty.word_losses(APPLY, MASK, PARAMS, rows)
+    lambda rows: difficulty.word_losses(apply, MASK, params, rows)
   )(batch)
-  apply = jax.jit(APPLY)
+  predict = jax.jit(apply)
   for row in range(2):
     one = {name: values[row : row + 1] for name, values in batch.items()}
     number = np.cumsum(one["word_starts"][0])
@@ -29,10 +31,10 @@ def test_each_words_loss_is_that_of_hiding_it_with_every_seventh():
     for word in set(number[is_word]):
       hidden = is_word & (number % 7 == word % 7)
       inputs = np.where(hidden, MASK, one["tokens"])
-      everywhere = np.arange(LENGTH)[None]
+      everywhere = np.arange(small.LENGTH)[None]
       logits = np.asarray(
-        apply(
-          PARAMS, inputs, one["segment_ids"], one["positions"], everywhere, None
+        predict(
+          params, inputs, one["segment_ids"], one["positions"], everywhere
         ),
         np.float64,
       )[0]
@@ -67,7 +69,7 @@ def test_the_program_writes_the_same_rows_with_other_tags(whole, tmp_path):
     ],
   )
   assert plan[0] == 0, plan[2]
-  assert "each 7 times through the model\ntime   about 0:" in plan[1]
+  assert "each 7 times through the encoder\ntime   about 0:" in plan[1]
   assert not (tmp_path / "dry").exists()
   assert code == 0, err
   old, new = map(records.open_dataset, (str(whole.data), str(out)))

@@ -41,6 +41,22 @@ def train(path, experiment):
     folder.close()
 
 
+def test_held_out_rows_without_a_task_say_so(experiment, tmp_path, capsys):
+  def evaluate(params):
+    values = experiment.evaluate(params)
+    return {k: v for k, v in values.items() if "rare" not in k}
+
+  train(tmp_path / "seen", experiment._replace(num_steps=1))
+  assert "no target of" not in capsys.readouterr().out
+  train(tmp_path / "run", experiment._replace(num_steps=1, evaluate=evaluate))
+  assert (
+    capsys.readouterr().out.count(
+      "no target of rare: raise evaluation.max_rows"
+    )
+    == 2
+  )
+
+
 def stopped_at(experiment, stops):
   """The experiment, with signals sent right after some steps."""
 
