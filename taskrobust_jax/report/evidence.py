@@ -141,11 +141,14 @@ def of_run(
     method: See `PreTraining`.
 
   Returns:
-    The line. Weights of a run whose own tasks are others than those that it is
-    evaluated by are shares of the targets.
+    The line. A run that keeps a mean of its params is told by the mean. Weights
+    of a run whose own tasks are others than those that it is evaluated by are
+    shares of the targets.
   """
   screened, judged = map(read_json, evaluated)
-  counts = _of_tasks(judged, "count")
+  of_mean = "eval_averaged/worst_task_loss" in judged
+  prefix = "eval_averaged" if of_mean else "eval"
+  counts = _of_tasks(judged, f"{prefix}/count/")
   seen = upstream.values([[run]])[0]
   weights = seen["mean_weight"]
   if weights.keys() != counts.keys():
@@ -162,8 +165,8 @@ def of_run(
     examples=paid.examples,
     flops=_known(paid.flops),
     seconds=_known(paid.seconds),
-    screen=_rounded(_of_tasks(screened, "loss")),
-    loss=_rounded(_of_tasks(judged, "loss")),
+    screen=_rounded(_of_tasks(screened, f"{prefix}/loss/")),
+    loss=_rounded(_of_tasks(judged, f"{prefix}/loss/")),
     weights=_rounded(weights),
     counts=counts,
   )
@@ -275,9 +278,8 @@ def _strategy(config: Mapping[str, Any]) -> str:
   return ",".join(f"{name}={value}" for name, value in section.items())
 
 
-def _of_tasks(values: Mapping[str, float], kind: str) -> dict[str, float]:
-  """What `evaluate` told of each task: its "loss" or "count"."""
-  prefix = f"eval/{kind}/"
+def _of_tasks(values: Mapping[str, float], prefix: str) -> dict[str, float]:
+  """What `evaluate` told of each task under a prefix."""
   return {
     name.removeprefix(prefix): value
     for name, value in values.items()

@@ -1,6 +1,6 @@
 """The questions of the plan, each with a sentence and a picture, from lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import math
 import pathlib
 
@@ -10,6 +10,7 @@ from taskrobust_jax.report import (
   evidence,
   evidence_figures,
   evidence_page,
+  excess,
   forecast,
   statistics,
   verdict,
@@ -70,15 +71,39 @@ def sections(folder: pathlib.Path) -> list[Section]:
       "Which temperature, which step size?",
       ratios.of_methods(found, grid.NOVELS, grid.SCREEN, tuned),
     ),
-    _by_rows(found),
+    _pairs(
+      "Losses times weights, or rows that follow the weights?",
+      "Rows that follow the weights leave",
+      ratios.of_variants(found, grid.NOVELS, grid.SCREEN, " by rows"),
+    ),
+    _pairs(
+      "The last params, or their mean?",
+      "The mean of some 300 steps' params leaves",
+      ratios.of_variants(found, grid.FINE_TUNED, grid.COMPARISON, " averaged"),
+    ),
     _rates(runs),
-    _num_tasks(runs),
+    _raw_losses(
+      "How many tasks, by word frequency?",
+      runs,
+      grid.SCREEN,
+      dict(zip(("K = 4", "K = 8", "K = 16"), grid.QUANTILES, strict=True)),
+    ),
     _ratios(
       "Which split of which text or pictures?",
       ratios.of_settings(found, texts),
     ),
     _ratios(
       "Larger models, fewer and more steps?", ratios.of_settings(found, sizes)
+    ),
+    _raw_losses(
+      "Larger models, by raw losses",
+      runs,
+      grid.COMPARISON,
+      {
+        "2 x 64": grid.NOVELS,
+        "2 x 128": grid.TINY_SLOWER,
+        "4 x 256": grid.MINI,
+      },
     ),
     *downstream.of_examples(told),
     _cost(found),
@@ -146,21 +171,6 @@ def _signals(found: ratios.Found) -> Section | None:
   return _pairs(title, "Other signals than the excess leave", rows)
 
 
-def _by_rows(found: ratios.Found) -> Section | None:
-  """Rows that follow the weights, against losses times weights."""
-  of_name = found.get((grid.NOVELS.name, grid.SCREEN), {})
-  end = " by rows"
-  rows = [
-    ratios.row(
-      ratios.label(name.removesuffix(end)), own, of_name[name.removesuffix(end)]
-    )
-    for name, own in of_name.items()
-    if name.endswith(end) and name.removesuffix(end) in of_name
-  ]
-  title = "Losses times weights, or rows that follow the weights?"
-  return _pairs(title, "Rows that follow the weights leave", rows)
-
-
 def _rates(runs: Sequence[PreTraining]) -> Section | None:
   """Pilots, less the one at the rate that all other runs have."""
   means = {
@@ -188,19 +198,26 @@ def _rates(runs: Sequence[PreTraining]) -> Section | None:
   return answer("Which learning rate?", text, figure)
 
 
-def _num_tasks(runs: Sequence[PreTraining]) -> Section | None:
-  """Raw losses of as many quantiles, which need no references.
+def _raw_losses(
+  title: str,
+  runs: Sequence[PreTraining],
+  purpose: str,
+  settings: Mapping[str, grid.Setting],
+) -> Section | None:
+  """What raw ascent changes, where references are not run; none of one setting.
 
-  Each by its own tasks: a model that was trained with few kinds of words hidden
-  is none for many.
+  Each setting by its own tasks: a model that was trained with few kinds of
+  words hidden is none for many.
   """
+  which = excess.rows_of(purpose)
   rows, means = [], []
-  for setting in grid.QUANTILES:
+  for label, setting in settings.items():
     averaged, ours = (
       {
-        x.seed: [*x.screen.values()]
+        x.seed: [*getattr(x, which).values()]
         for x in runs
-        if (x.setting, x.method) == (setting.name, method.name)
+        if (x.setting, x.purpose, x.method)
+        == (setting.name, purpose, method.name)
       }
       for method in (grid.AVERAGING, grid.RAW)
     )
@@ -213,20 +230,19 @@ def _num_tasks(runs: Sequence[PreTraining]) -> Section | None:
       )
       for of in (np.max, np.mean)
     )
-    name = f"K = {len(averaged[seeds[0]])}"
-    rows.append(Row(name, worst, len(seeds)))
-    means.append(f"{name} {worst.as_text('+')} (mean {mean.as_text('+')})")
-  if not rows:
+    rows.append(Row(label, worst, len(seeds)))
+    means.append(f"{label} {worst.as_text('+')} (mean {mean.as_text('+')})")
+  if len(rows) < 2:
     return None
+  judge = "screen" if which == "screen" else "judge"
   text = (
-    "By word frequency, mirror ascent on raw losses changes the worst held-out "
-    "loss on the rows that screen by (nats, that of averaging taken off): "
-    f"{'; '.join(means)}."
+    "Mirror ascent on raw losses changes the worst held-out loss on the rows "
+    f"that {judge} by (nats, that of averaging taken off): {'; '.join(means)}."
   )
   figure = evidence_figures.rows(
     rows, "worst held-out loss, less averaging's", zero=0.0
   )
-  return answer("How many tasks?", text, figure)
+  return answer(title, text, figure)
 
 
 def _cost(found: ratios.Found) -> Section | None:

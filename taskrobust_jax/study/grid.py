@@ -221,6 +221,14 @@ BY_EXCESS, BY_ASCENT = (
 RELATIVE = next(m for m in SCREENS if m.name == "mirror_ascent relative")
 # What configs of text have: it needs no references.
 RAW = next(m for m in SCREENS if m.name == "mirror_ascent raw")
+# The mean of the params of some 300 steps, while the rate falls from a tenth.
+AVERAGED = tuple(
+  method._replace(
+    name=f"{method.name} averaged",
+    flags=("--config.optimizer.average_decay=0.9967",),
+  )
+  for method in (AVERAGING, RAW)
+)
 # Held-out rows stand as their documents do: few of them lack a cluster.
 _MANY_ROWS = ("--config.evaluation.max_rows=768",)
 SPLITS = tuple(

@@ -42,6 +42,18 @@ def of_methods(
   ]
 
 
+def of_variants(
+  found: Found, setting: grid.Setting, purpose: str, end: str
+) -> list[Row]:
+  """Ratios of methods whose names have an end to those without it."""
+  of_name = found.get((setting.name, purpose), {})
+  return [
+    row(label(base), own, of_name[base])
+    for name, own in of_name.items()
+    if (base := name.removesuffix(end)) != name and base in of_name
+  ]
+
+
 def of_settings(found: Found, settings: Sequence[grid.Setting]) -> list[Row]:
   """Ratios of minimax and of fixed weights; none if one setting has them.
 

@@ -108,6 +108,7 @@ def stage_b(finalists: Sequence[str]) -> list[grid.Group]:
         (grid.AVERAGING, grid.RAW),
         (grid.BY_EXCESS,),
       ),
+      (grid.FINE_TUNED, LAST_SEEDS, (), (), grid.AVERAGED),
       (grid.BY_FREQUENCY, SEEDS[:3], (), (), (grid.AVERAGING,), (grid.RAW,)),
       (
         grid.TINY,

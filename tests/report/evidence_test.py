@@ -44,6 +44,16 @@ def test_a_line_of_a_run_says_what_the_run_says(write_run, tmp_path):
   assert line.counts == {"nouns": 90.0, "verbs": 30.0}
   assert line.flops is None
   assert line.seconds is None
+  # Mean params: the last ones are not told.
+  for file, values in zip(files, (screened, judged)):
+    of_mean = {
+      k.replace("eval", "eval_averaged"): v / 2 for k, v in values.items()
+    }
+    of_mean["eval_averaged/worst_task_loss"] = 3.0
+    file.write_text(json.dumps(values | of_mean))
+  line = evidence.of_run(read_run(folder), files, "novels", "pilot", "mean")
+  assert line.screen == {"nouns": 3.0, "verbs": 1.5}
+  assert line.loss == {"nouns": 3.25, "verbs": 1.75}
   # Ordinary masking, judged by tasks that are not its own.
   for file, values in zip(files, (screened, judged)):
     text = json.dumps(values).replace("nouns", "modifiers")

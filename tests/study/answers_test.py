@@ -95,6 +95,20 @@ def test_screens_of_one_seed_say_so_and_no_interval(tmp_path):
   assert labels(rows) == [f"{OURS} (1)"]
 
 
+def test_mean_params_are_told_against_the_last(tmp_path):
+  lines = [
+    dataclasses.replace(x, setting=grid.FINE_TUNED.name)
+    for x in made_lines.upstream()
+  ]
+  # The worst excess is 1.01 with the last params.
+  more = made_lines.pre_training("uniform averaged", 0, 4.2, 3.515)
+  more = dataclasses.replace(more, setting=grid.FINE_TUNED.name, seed=1)
+  write(tmp_path, [*lines, more])
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  section = titles["The last params, or their mean?"]
+  assert section.blocks[0].endswith("in 1 of 1 pairs: uniform 1.500.")
+
+
 def test_settings_are_compared_where_there_are_two(tmp_path):
   lines = as_ours(made_lines.upstream())
   other = [
@@ -195,8 +209,32 @@ def test_each_number_of_tasks_is_told_by_its_own_losses(tmp_path):
   ]
   write(tmp_path, lines)
   titles = {x.title: x for x in answers.sections(tmp_path)}
-  section = titles["How many tasks?"]
+  section = titles["How many tasks, by word frequency?"]
   assert section.blocks[0].endswith(
     "K = 4 -0.500 (mean -0.125); K = 8 -0.250 (mean -0.031)."
   )
   assert labels(section) == ["K = 4 (1)", "K = 8 (1)"]
+
+
+def test_sizes_are_told_by_raw_losses_on_the_rows_that_judge(tmp_path):
+  lines = [
+    dataclasses.replace(x, setting=setting.name, method=method.name)
+    for setting in (grid.NOVELS, grid.MINI)
+    for x in made_lines.upstream(1)
+    for method, name in ((grid.AVERAGING, "uniform"), (grid.RAW, "mirror"))
+    if x.method == name
+  ]
+  title = "Larger models, by raw losses"
+  write(tmp_path, lines[:2])
+  assert title not in {x.title for x in answers.sections(tmp_path)}
+  write(tmp_path, lines)
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  # Nouns of 4.2 and 4.5, verbs of 3.0 and 2.3.
+  assert (
+    titles[title]
+    .blocks[0]
+    .endswith(
+      "rows that judge by (nats, that of averaging taken off): "
+      "2 x 64 +0.300 (mean -0.200); 4 x 256 +0.300 (mean -0.200)."
+    )
+  )
