@@ -229,8 +229,8 @@ AVERAGED = tuple(
   )
   for method in (AVERAGING, RAW)
 )
-# Held-out rows stand as their documents do: all of the half that screens, less the
-# adversary's, and yet one cluster has but ten of them.
+# Held-out rows stand as their documents do, and a cluster may come late: the
+# whole half that screens, less the adversary's rows.
 _MANY_ROWS = ("--config.evaluation.max_rows=1755",)
 SPLITS = tuple(
   Setting(
