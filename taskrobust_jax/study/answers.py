@@ -114,7 +114,9 @@ def sections(folder: pathlib.Path) -> list[Section]:
 
 def _ratios(title: str, rows: Sequence[Row]) -> Section | None:
   """Ratios to averaging."""
-  known = [row for row in rows if math.isfinite(row.value.value)]
+  # Of a small excess nothing may be left: such a ratio says little.
+  gone = [row for row in rows if row.value.value <= 0]
+  known = [row for row in rows if row.value.value > 0]
   if not known:
     return None
   best = min(known, key=lambda row: row.value.value)
@@ -125,8 +127,11 @@ def _ratios(title: str, rows: Sequence[Row]) -> Section | None:
     f"averaging does, {len(sure)} of them with an interval under 1; the lowest "
     f"ratio is {best.value.as_text()}, of {best.label} ({_seeds(best)})."
   )
-  if len(known) < len(rows):
-    names = "; ".join(row.label for row in rows if row not in known)
+  if gone:
+    names = "; ".join(row.label for row in gone)
+    text += f" Nothing is left of averaging's small excess: {names}."
+  if len(known) + len(gone) < len(rows):
+    names = "; ".join(row.label for row in rows if math.isnan(row.value.value))
     text += f" Averaging has no excess, so that none has a ratio: {names}."
   return answer(
     title,

@@ -146,6 +146,23 @@ def test_where_averaging_has_no_excess_there_is_no_ratio(tmp_path):
   assert splits.blocks[0].endswith(f"none has a ratio: scenes: {OURS}.")
 
 
+def test_an_excess_of_which_nothing_is_left_is_no_best_ratio(tmp_path):
+  lines = as_ours(made_lines.upstream(1))
+  gone = [
+    dataclasses.replace(x, setting="scenes", loss={"nouns": 3.0, "verbs": 1.0})
+    if x.method == OURS
+    else dataclasses.replace(x, setting="scenes")
+    for x in lines
+  ]
+  write(tmp_path, [*lines, *gone])
+  titles = {x.title: x for x in answers.sections(tmp_path)}
+  splits = titles["Which split of which text or pictures?"]
+  assert splits.blocks[0].startswith("1 of 1 leave less")
+  assert splits.blocks[0].endswith(
+    f"Nothing is left of averaging's small excess: scenes: {OURS}."
+  )
+
+
 def test_finalists_are_chosen_on_common_seeds():
   lines = screens(as_ours(made_lines.upstream()))
   first = [x for x in lines if x.seed == 0]
