@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from taskrobust_jax.report import evidence, evidence_page
 from taskrobust_jax.report.page import Picture
 from taskrobust_jax.study import answers, grid, progress
@@ -131,36 +133,28 @@ def test_screens_judge_nothing_downstream(tmp_path):
   assert not any("downstream" in title or "cost" in title for title in titles)
 
 
-def test_where_averaging_has_no_excess_there_is_no_ratio(tmp_path):
+@pytest.mark.parametrize(
+  ("methods", "end"),
+  [
+    ((evidence.UNIFORM, OURS), "no excess, so that none has a ratio"),
+    ((OURS,), "Nothing is left of averaging's small excess"),
+  ],
+)
+def test_a_ratio_needs_an_excess_of_both(tmp_path, methods, end):
   lines = as_ours(made_lines.upstream(1))
-  none = [
-    dataclasses.replace(x, setting="scenes", loss={"nouns": 3.0, "verbs": 1.0})
-    if x.purpose != evidence.REFERENCE
-    else dataclasses.replace(x, setting="scenes")
+  other = [
+    dataclasses.replace(
+      x,
+      setting="scenes",
+      loss={"nouns": 3.0, "verbs": 1.0} if x.method in methods else x.loss,
+    )
     for x in lines
   ]
-  write(tmp_path, [*lines, *none])
+  write(tmp_path, [*lines, *other])
   titles = {x.title: x for x in answers.sections(tmp_path)}
   splits = titles["Which split of which text or pictures?"]
   assert splits.blocks[0].startswith("1 of 1 leave less")
-  assert splits.blocks[0].endswith(f"none has a ratio: scenes: {OURS}.")
-
-
-def test_an_excess_of_which_nothing_is_left_is_no_best_ratio(tmp_path):
-  lines = as_ours(made_lines.upstream(1))
-  gone = [
-    dataclasses.replace(x, setting="scenes", loss={"nouns": 3.0, "verbs": 1.0})
-    if x.method == OURS
-    else dataclasses.replace(x, setting="scenes")
-    for x in lines
-  ]
-  write(tmp_path, [*lines, *gone])
-  titles = {x.title: x for x in answers.sections(tmp_path)}
-  splits = titles["Which split of which text or pictures?"]
-  assert splits.blocks[0].startswith("1 of 1 leave less")
-  assert splits.blocks[0].endswith(
-    f"Nothing is left of averaging's small excess: scenes: {OURS}."
-  )
+  assert splits.blocks[0].endswith(f"{end}: scenes: {OURS}.")
 
 
 def test_finalists_are_chosen_on_common_seeds():
