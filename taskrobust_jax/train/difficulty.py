@@ -53,7 +53,6 @@ def word_losses(
   tokens = rows["tokens"]
   is_word = rows["tags"] > 0
   number = jnp.cumsum(rows["word_starts"] > 0, axis=1)
-
   pass_of = number % _PASSES
 
   def encode(part):

@@ -212,7 +212,7 @@ def _evaluate(
   unseen = [name for name in names if f"eval/loss/{name}" not in values]
   if unseen:
     # The rows stand as their documents do: a domain may come late.
-    text += f"  no target of {', '.join(unseen)}: raise evaluation.max_rows"
+    text += f"  no target of {', '.join(unseen)} (evaluation.max_rows)"
   print(text, flush=True)
   return values
 

@@ -50,9 +50,7 @@ def test_held_out_rows_without_a_task_say_so(experiment, tmp_path, capsys):
   assert "no target of" not in capsys.readouterr().out
   train(tmp_path / "run", experiment._replace(num_steps=1, evaluate=evaluate))
   assert (
-    capsys.readouterr().out.count(
-      "no target of rare: raise evaluation.max_rows"
-    )
+    capsys.readouterr().out.count("no target of rare (evaluation.max_rows)")
     == 2
   )
 
