@@ -15,6 +15,15 @@ from taskrobust_jax.models.multimae import SIZES as VIT_SIZES
 # Of mirror ascent on losses of words, as the study found it (README.md).
 ASCENT = {"step_size": 0.02, "smoothing": 0.1, "signal": "ema", "decay": 0.9}
 
+# Arguments of image_folders.multimodal_folder.
+MULTIMODAL_FOLDER = {
+  "modalities": ("rgb", "depth", "semseg"),
+  "depth_scale": 65_536.0,
+  "depth_bits": 16,
+  "class_names": (),
+  "ignored": 255,
+}
+
 
 def pos_bert(
   text: str,
@@ -168,13 +177,7 @@ def masked_autoencoder(
       "eval_rows": 1_000,
       "if_bad": "fail",  # Or skip: pictures that do not decode.
       # Of sources multimodal_folder=PATH; see data/pictures/image_folders.py.
-      "multimodal_folder": {
-        "modalities": ("rgb", "depth", "semseg"),
-        "depth_scale": 65_536.0,
-        "depth_bits": 16,
-        "class_names": (),
-        "ignored": 255,
-      },
+      "multimodal_folder": dict(MULTIMODAL_FOLDER),
       "crop_scale": (0.2, 1.0),  # Of a picture's area, in training.
       "flip": 0.5,
     },

@@ -4,6 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from taskrobust_jax.configuring import MULTIMODAL_FOLDER
 from taskrobust_jax.errors import InputError
 
 
@@ -64,6 +65,8 @@ def picture_fine_tuning(text: str) -> ConfigDict:
         "nyu_depth": ("tfds:nyu_depth_v2", "depth"),
       }.items()
     },
+    # Of sources multimodal_folder=PATH; see data/pictures/image_folders.py.
+    multimodal_folder=dict(MULTIMODAL_FOLDER),
     # Another seed than that of pre-training: other scenes.
     scenes={"seed": 1_000, "train_rows": 1_024, "eval_rows": 256},
   )

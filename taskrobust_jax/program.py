@@ -67,9 +67,16 @@ def run_with_words(main: Callable[[Sequence[str]], int | None]) -> None:
   app.run(call, flags_parser=_parse)
 
 
+class _Path(flags.ArgumentParser):
+  """A path; shells leave the ~ of --flag=~/x to the program."""
+
+  def parse(self, argument: str) -> str:
+    return os.path.expanduser(argument)
+
+
 def define_path(name: str, help_text: str) -> flags.FlagHolder:
   """Defines a flag that takes a folder or a file of this machine."""
-  holder = flags.DEFINE_string(name, None, help_text)
+  holder = flags.DEFINE(_Path(), name, None, help_text)
   flags.register_validator(holder, check_is_local)
   return holder
 

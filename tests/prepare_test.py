@@ -112,6 +112,15 @@ def test_bad_input_is_one_line_and_code_2(tmp_path, arguments, message):
   assert len(result.stderr.splitlines()) == 1
 
 
+def test_a_path_may_begin_at_home(tmp_path, monkeypatch):
+  monkeypatch.setenv("HOME", str(tmp_path))
+  (tmp_path / "data").mkdir()
+  file = tmp_path / "data/dataset.json"
+  file.write_text('{"schema_version": "pictures-0"}')
+  result = run(tmp_path, "--verify", "--data_dir=~/data")
+  assert "a dataset of pictures has 'pictures-1'" in result.stderr
+
+
 def test_a_fault_in_the_configs_own_code_keeps_its_traceback(tmp_path):
   result = run(tmp_path, "--config=config.py:broken", "--data_dir=data")
   assert result.returncode == 1

@@ -237,6 +237,12 @@ def masked_image(
     num_visible=tasks.num_visible,
     concentration=tasks.concentration,
   )
+  for name, section in transformers(config).items():
+    if section.dropout_rate:
+      raise InputError(
+        f"{name}.dropout_rate must be 0, got {section.dropout_rate}: masked "
+        "images are trained without dropout"
+      )
   options = describe_model(config, info)["options"]
   options = mae_options(compute=config.compute, **options)
   init_params, model_apply = functional(lambda rngs: MultiMae(options, rngs))

@@ -50,8 +50,8 @@ def make_task(
 
   Args:
     name: A key of `config.pictures`.
-    config: See `configs/finetune_vision.py`; `pictures`, `scenes`, `head`,
-      `augmentation` are read.
+    config: See `configs/finetune_vision.py`; `pictures`, `multimodal_folder`,
+      `scenes`, `head`, `augmentation` are read.
     width: D of the encoder.
     image_size: Pixels on a side.
     num_rows: Patches on a side.
@@ -72,6 +72,7 @@ def make_task(
     image_size=image_size,
     train_rows=scenes.train_rows,
     eval_rows=scenes.eval_rows,
+    multimodal_folder=config.multimodal_folder,
   )
   target = section.target
   train, held_out = (

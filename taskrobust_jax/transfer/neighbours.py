@@ -60,12 +60,13 @@ def judge(
     metric="cosine",
     weights=lambda distances: np.exp((1 - distances) / _TEMPERATURE),
   )
-  classifier.fit(known["features"], labels)
+  # It knows no bfloat16.
+  classifier.fit(known["features"].astype(np.float32), labels)
   values = {}
   for part, rows in halves._asdict().items():
     if len(rows):
       read = held_out.read(rows)
-      seen = classifier.predict(read["features"])
+      seen = classifier.predict(read["features"].astype(np.float32))
       scores = task.objective.scores(seen, read["label"])
       values |= {f"{part}/{name}": score for name, score in scores.items()}
   return values

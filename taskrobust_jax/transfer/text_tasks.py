@@ -119,7 +119,10 @@ def _of_table(name: str, table: ConfigDict):
       f"{len(table.classes)}"
     )
   columns = labelled.Columns(
-    table.first, table.second or None, table.label, tuple(table.classes)
+    table.first,
+    None if table.second in ("", None) else table.second,  # 0 is a place.
+    table.label,
+    tuple(map(str, table.classes)),  # As the file's cells are.
   )
   splits = [
     labelled.read_tsv(file, columns)

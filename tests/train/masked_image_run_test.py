@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from configs import multimae_smoke
-from taskrobust_jax.data.pictures import image_preparation, image_sources
+from taskrobust_jax.data.pictures import (
+  image_preparation,
+  image_sources,
+  scene_dataset,
+)
 from taskrobust_jax.errors import InputError
 from taskrobust_jax.train import build, datasets, loop
 from taskrobust_jax.train.folder import RunFolder
@@ -121,8 +125,11 @@ def test_crops_are_a_function_of_seed_step_and_place():
     ({"data.train_rows": 0}, "data.train_rows must be a whole number >= 1"),
     ({"data.sources": ("camvid=x",)}, "--data_dir must be given for"),
     ({"data.crop_scale": (0.0, 1.0)}, "crop_scale must be 0 < low"),
+    ({"data.crop_scale": (0.2,)}, r"crop_scale must be 0 < low.* got \(0.2,\)"),
     ({"data.flip": 2.0}, r"data.flip must be in \[0, 1\]"),
     ({"model.encoder.num_heads": 3}, "model.encoder.width must be a multiple"),
+    ({"model.encoder.dropout_rate": 0.1}, "encoder.dropout_rate must be 0"),
+    ({"model.decoder.dropout_rate": 0.1}, "decoder.dropout_rate must be 0"),
     ({"model.decoder.dtype": "int8"}, "model.decoder.dtype must be in"),
     ({"optimizer.schedule": "step"}, "optimizer.schedule must be in"),
   ],
@@ -140,6 +147,18 @@ def test_a_dataset_of_another_kind_is_refused():
     build.build(config, scenes)
   with pytest.raises(InputError, match="--data_dir must be given"):
     datasets.open_dataset(config, None)
+
+
+def test_pictures_of_another_size_than_the_configs_are_refused(tmp_path):
+  config = config_of()
+  source = scene_dataset.SceneExamples(0, "train", 1, 32)
+  image_preparation.prepare(
+    str(tmp_path), {"train": [source], "eval": [source]}, shape=(32, 32)
+  )
+  datasets.open_dataset(config, str(tmp_path))
+  config.data.image_size = 48
+  with pytest.raises(InputError, match=r"image_size is 48; the .* have 32"):
+    datasets.open_dataset(config, str(tmp_path))
 
 
 @pytest.mark.ci

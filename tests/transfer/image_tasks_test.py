@@ -90,6 +90,31 @@ def test_what_rows_hold(folder):
   assert len({classes.digest, camvid.digest, depth.digest}) == 3
 
 
+def test_a_folder_of_ones_own(folder, tmp_path):
+  files = {
+    f"{split}/{name}/{i}.png": make(i)
+    for split in ("train", "val")
+    for i in range(3)
+    for name, make in (
+      ("rgb", picture_files.rgb),
+      ("semseg", picture_files.semseg),
+    )
+  }
+  picture_files.write_folder(tmp_path, files)
+  config = image_cases.config(folder)
+  with config.unlocked():
+    config.pictures.mine = {
+      "source": f"multimodal_folder={tmp_path}",
+      "target": "segmentation",
+    }
+  config.multimodal_folder.update(
+    modalities=("rgb", "semseg"), class_names=("a", "b", "c")
+  )
+  task = make("mine", config)
+  assert task.objective.num_classes == 3
+  assert set(np.unique(task.train.read([0])["label"])) == {0, 1, 2}
+
+
 def test_scenes_are_others_than_those_of_pre_training(folder):
   config = image_cases.config(folder)
   task = make("scenes_depth", config)
@@ -289,7 +314,8 @@ def test_neighbours_need_no_training(
     neighbours.check_task(make("camvid", config))
 
 
-def test_neighbours_vote_by_their_cosine():
+@pytest.mark.parametrize("dtype", [np.float32, jax.numpy.bfloat16])
+def test_neighbours_vote_by_their_cosine(dtype):
   train = np.array([[1, 0], [0.9, 0.1], [0, 3], [0, 1], [-1, 0]], np.float32)
   held_out = np.array([[5, 0.1], [0, 0.2], [-2, -1]], np.float32)
   labels = np.array([0, -1, 1, 1, 2])
@@ -307,8 +333,8 @@ def test_neighbours_vote_by_their_cosine():
   )
   found = neighbours.judge(
     task,
-    Rows(train, labels),
-    Rows(held_out, np.array([0, 1, 0])),
+    Rows(train.astype(dtype), labels),
+    Rows(held_out.astype(dtype), np.array([0, 1, 0])),
     np.arange(5),
     fine_tuning.subsets.Halves(np.array([0]), np.array([1, 2])),
     num_neighbours=2,

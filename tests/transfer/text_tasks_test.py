@@ -80,6 +80,17 @@ def test_a_table_of_ones_own(make, table):
     make("mine")
 
 
+def test_columns_by_place_and_classes_by_number(make, table, config, tmp_path):
+  for split in ("train", "dev"):
+    (tmp_path / f"{split}.tsv").write_text("w1 w2\tw3\t1\nw4\tw5\t0\n")
+  places = {"first": 1, "second": 0, "label": 2, "classes": (0, 1)}
+  with config.unlocked():
+    config.tables.mine = {**table.to_dict(), **places}
+  task = make("mine")
+  assert task.train.arrays["label"].tolist() == [1, 0]
+  assert task.train.arrays["token_types"].any()
+
+
 @pytest.mark.parametrize(
   ("name", "value", "message"),
   [

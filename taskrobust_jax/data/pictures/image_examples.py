@@ -78,14 +78,17 @@ class Examples:
     return len(next(iter(self.files.values())))
 
   def fingerprint(self) -> str:
-    """A hash of the files' names, sizes and labels.
+    """A hash of the files' names and sizes, of labels, of how they are read.
 
     Of their content it would take hours: a hash of what was read stands in the
     digest of the dataset.
     """
     digest = hashlib.sha256()
+    digest.update(f"{self.class_names} {self.label_names}\n".encode())
     for modality, files in self.files.items():
-      digest.update(f"{modality} {len(files)}\n".encode())
+      # Such as the scale of depth; a plain function has none.
+      options = getattr(self.decoders[modality], "keywords", {})
+      digest.update(f"{modality} {len(files)} {options}\n".encode())
       for file in files:
         digest.update(f"{file} {self.tree.sizes[file]}\n".encode())
     digest.update(str(self.labels).encode())

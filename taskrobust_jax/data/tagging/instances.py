@@ -30,6 +30,14 @@ class Domain(tagger.Tagger):
   ) -> dict[str, Any]:
     files = {_file(document) for document in read_documents()}
     by_folder = len({os.path.dirname(file) for file in files}) > 1
+    folder_of = {}
+    for folder in sorted({os.path.dirname(file) for file in files}):
+      other = folder_of.setdefault(os.path.basename(folder), folder)
+      if other != folder:
+        raise errors.InputError(
+          f"tagger: 'domain' names tasks by folders, and {other} and {folder} "
+          "have one name"
+        )
     names = sorted({_domain(file, by_folder) for file in files})
     if not 2 <= len(names) <= tagger.MOST_TAGS:
       raise errors.InputError(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 import json
 import os
 import random
+import tempfile
 import time
 
 import numpy as np
@@ -40,8 +41,17 @@ def train(train_path: str, eval_path: str, out: str) -> float | None:
   out = os.path.abspath(os.path.expanduser(out))
   if os.path.exists(out):
     raise errors.InputError(f"tagger_path: {out} exists; give a new name")
-  if eval_path:  # Before the minutes of training.
+  # Before the minutes of training.
+  if eval_path:
     sources.find_files("conllu", eval_path)
+  try:
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    with tempfile.TemporaryFile(dir=os.path.dirname(out)):
+      pass
+  except OSError as error:
+    raise errors.InputError(
+      f"tagger_path: {out} cannot be written: {error}"
+    ) from error
   sentences = list(read_sentences(train_path))
   if not sentences:
     raise errors.InputError(f"train_tagger: {train_path!r} has 0 sentences")
@@ -62,7 +72,6 @@ def train(train_path: str, eval_path: str, out: str) -> float | None:
     "weights": {f: row for f, row in tagger.model.weights.items() if row},
   }
   try:
-    os.makedirs(os.path.dirname(out), exist_ok=True)
     files.write_whole(out, json.dumps(data, sort_keys=True, indent=0))
   except OSError as error:
     raise errors.InputError(

@@ -40,6 +40,14 @@ def make(name: str, path: str = "") -> tagger.Tagger:
   return kind(path, *arguments)
 
 
+def full_name(name: str) -> str:
+  """The name with the number of tags that goes without saying."""
+  kind = TAGGERS.get(name)
+  if kind is None or not issubclass(kind, tagger.Numbered):
+    return name
+  return f"{name}:{kind.DEFAULT_NUM_TAGS}"
+
+
 def check(name: str) -> tuple[type[tagger.Tagger], tuple[int, ...]]:
   """The class of a tagger's name, and the number in it if there is one.
 

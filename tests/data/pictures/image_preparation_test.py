@@ -1,5 +1,6 @@
 """Sources become splits; what is bad is named; a stop loses nothing."""
 
+import functools
 import pathlib
 
 import numpy as np
@@ -15,6 +16,7 @@ from taskrobust_jax.data.pictures import (
   image_shards,
   scene_dataset,
 )
+from tests.data.pictures import picture_files
 from tests.data.pictures.image_cases import (
   BAD,
   Examples,
@@ -168,6 +170,42 @@ def test_a_shard_may_be_left_without_a_row(tmp_path, monkeypatch):
   dataset.verify()
   block = dataset.split("train").read([2, 0])
   assert (block["rgb"][0] == train[4]["rgb"]).all()
+
+
+def test_a_dataset_read_otherwise_is_another_one(tmp_path):
+  folder = picture_files.write_folder(
+    tmp_path / "raw",
+    {
+      f"{split}/{name}/0.png": make(0)
+      for split in ("train", "val")
+      for name, make in (
+        ("depth", picture_files.depth),
+        ("semseg", picture_files.semseg),
+      )
+    },
+  )
+
+  def prepare(**changes):
+    options = {
+      "modalities": ("depth", "semseg"),
+      "depth_scale": 5_000.0,
+      "class_names": ("a", "b", "c"),
+      **changes,
+    }
+    make = functools.partial(image_folders.multimodal_folder, folder, **options)
+    splits = {"train": [make("train")], "eval": [make("val")]}
+    data_dir = str(tmp_path / "data")
+    return image_preparation.prepare(data_dir, splits, shape=(12, 16))
+
+  info = prepare()
+  assert prepare() == info
+  for changes in (
+    {"depth_scale": 1_000.0},
+    {"class_names": ("a", "b", "d")},
+    {"ignored": 2},
+  ):
+    with pytest.raises(errors.InputError, match="sources"):
+      prepare(**changes)
 
 
 def test_sources_and_examples_that_do_not_fit_are_refused(tmp_path):

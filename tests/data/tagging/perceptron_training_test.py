@@ -67,8 +67,9 @@ def test_bad_input_names_itself(treebank, tmp_path):
   (tmp_path / "empty.conllu").write_text("\n")
   with pytest.raises(errors.InputError, match="empty.conllu' has 0 sentences"):
     train(str(tmp_path / "empty.conllu"), "", str(tmp_path / "t.json"))
+  # Before it trains: there is nothing to train from.
   with pytest.raises(errors.InputError, match="cannot be written"):
-    train(treebank, "", "/proc/none/t.json")
+    train(str(tmp_path / "empty.conllu"), "", "/proc/none/t.json")
   assert not (tmp_path / "t.json").exists()
 
 

@@ -116,6 +116,9 @@ def test_documents_are_split_by_folder_or_by_file():
   assert {tag for _, tag in tagged(tagger, two)} == {"second"}
   with pytest.raises(InputError, match="finds 1 folders or files"):
     fitted("domain", one, one)
+  same = named("y/sea/d.txt:1")
+  with pytest.raises(InputError, match="x/sea and y/sea have one name"):
+    fitted("domain", sea, law, same)
 
 
 def test_documents_are_split_by_topic():
