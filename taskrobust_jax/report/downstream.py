@@ -137,6 +137,7 @@ def _explanation(study: Study) -> str:
     "Normalised: (score - random initialisation) / (best known - random "
     "initialisation); best known is the highest mean in this comparison"
     + (" where --best_known gives none." if study.best_is_given.any() else ".")
+    + " Intervals take both as exact."
   )
   lost = [
     cell.name

@@ -27,7 +27,7 @@ FILES = {RUNS: PreTraining, SCORES: Downstream, PROBES: Probe}
 TABLES = "tables.md"
 _MOST_BARS = 8  # Methods in a picture: a page is not wider.
 PURPOSES = {
-  "comparison": "paired seeds, judged on rows that no choice was made by",
+  "comparison": "paired seeds, judged on the second half of the held-out rows",
   "earlier comparison": "judged; then the next one was planned by it",
   "screen": "a screen: it chooses, it does not judge",
   "pilot": "a pilot: it chose steps and rates, and counts for nothing else",
@@ -88,12 +88,18 @@ def _section(
       f"{mode} encoder, {len(study.cells)} cells": study
       for mode, (study, _) in studies.items()
     }
-    shown = [
-      verdict.of_method(x, base, judge, how).sentence()
-      for x in found
-      if x is not base
-      for how, judge in (judges or {"": None}).items()
-    ]
+    shown = []
+    for x in found:
+      own = {
+        how: judge
+        for how, judge in judges.items()
+        if x.method in [s.method.name for s in judge.scores]
+      }
+      shown += [
+        verdict.of_method(x, base, judge, how).sentence()
+        for how, judge in (own or {"": None}).items()
+        if x is not base
+      ]
     if purpose.endswith("comparison") and shown:
       blocks.append(shown)
   if found:

@@ -105,10 +105,10 @@ def _score(found: Sequence[Pair], what: str) -> str:
   predicted = np.array([pair.predicted for pair in found])
   gains = np.array([pair.measured for pair in found])
   rank = stats.spearmanr(predicted, gains).statistic
-  positive = np.mean(gains[predicted > 0] > 0)
+  # A forecast is at least 0, so that its sign says nothing.
   return (
-    f"Over {len(found)} {what} Spearman's correlation is {rank:+.2f}; where a "
-    f"gain is forecast {positive:.0%} are gains."
+    f"Over {len(found)} {what} Spearman's correlation is {rank:+.2f}; "
+    f"{np.mean(gains > 0):.0%} are gains, whatever was forecast."
   )
 
 

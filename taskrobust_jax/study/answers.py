@@ -101,6 +101,7 @@ def sections(folder: pathlib.Path) -> list[Section]:
       grid.COMPARISON,
       {
         "2 x 64": grid.NOVELS,
+        "2 x 64, last seeds": grid.FINE_TUNED,
         "2 x 128": grid.TINY_SLOWER,
         "4 x 256": grid.MINI,
       },
@@ -177,7 +178,7 @@ def _signals(found: ratios.Found) -> Section | None:
 
 
 def _rates(runs: Sequence[PreTraining]) -> Section | None:
-  """Pilots, less the one at the rate that all other runs have."""
+  """Pilots, less the one at the config's rate."""
   means = {
     (x.setting, x.method): np.mean([*x.screen.values()])
     for x in runs
@@ -193,12 +194,12 @@ def _rates(runs: Sequence[PreTraining]) -> Section | None:
   if not rows:
     return None
   text = (
-    "Mean held-out loss on the rows that screen, less that at the rate of all "
-    "other runs, .003 (nats, one seed): "
+    "Mean held-out loss on the rows that screen, less that at the rate of the "
+    "config, .003 (nats, one seed): "
     + "; ".join(f"{row.label} {row.value.value:+.3f}" for row in rows)
     + "."
   )
-  label = "mean held-out loss, less that at the rate of all other runs"
+  label = "mean held-out loss, less that at the rate of the config"
   figure = evidence_figures.rows(rows, label, zero=0.0)
   return answer("Which learning rate?", text, figure)
 
@@ -270,9 +271,9 @@ def _cost(found: ratios.Found) -> Section | None:
   text = (
     "A run has the steps, rows and FLOPs of averaging and "
     f"{min(values):.2f} to {max(values):.2f} of its seconds, beside whatever "
-    "else the machine did. But an excess needs references first, a run as "
-    "long for each of the K tasks, and weights by ascent a run of ascent, of "
-    "this model or of a smaller one."
+    "else the machines did, which were not always the same. But an excess "
+    "needs references first, a run as long for each of the K tasks, and "
+    "weights by ascent a run of ascent, of this model or of a smaller one."
   )
   figure = evidence_figures.rows(rows, "seconds of a run, to averaging's")
   return answer("What does it cost?", text, figure)

@@ -57,8 +57,9 @@ class JobMaker:
       [self._run(group, *x, tuned[x]) for x in runs if _waits(x[0]) == waits]
       for waits in (False, True)
     )
+    alone = [self._probe(setting), self._references(setting)]
     stages = [
-      [self._probe(setting), self._references(setting), *first],
+      [*(alone if setting.has_references else ()), *first],
       second,
       [job for jobs in tuned.values() for job in jobs],
     ]

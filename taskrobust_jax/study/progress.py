@@ -48,6 +48,8 @@ def missing(
     for x in scores
   }
   left: dict[str, dict[str, list[int]]] = {}
+  has_references = {x.setting for x in runs if x.purpose == REFERENCE}
+  without = {}  # A set in order.
 
   def add(what, method, seed):
     seeds = left.setdefault(what, {}).setdefault(method.name, [])
@@ -55,9 +57,12 @@ def missing(
       seeds.append(seed)
 
   for group in (*stages.stage_b(finalists(runs)), *stages.stage_a()):
-    what = f"{group.setting.name}, {group.purpose}"
+    setting = group.setting
+    what = f"{setting.name}, {group.purpose}"
+    if setting.has_references and setting.name not in has_references:
+      without[setting.name] = None
     for method, seed in itertools.product(group.methods, group.seeds):
-      run = (group.setting.name, group.purpose, method.name, seed)
+      run = (setting.name, group.purpose, method.name, seed)
       if run not in trained:
         add(what, method, seed)
       for mode in group.modes:
@@ -69,7 +74,8 @@ def missing(
         if sizes:
           examples = f"{' '.join(sizes)} examples"
           add(f"{what}, {mode} encoder, {examples}", method, seed)
-  return [
+  texts = [f"references: {', '.join(without)}"] if without else []
+  return texts + [
     f"{what}: "
     + ", ".join(
       f"{method} (seed {', '.join(map(str, seeds))})"

@@ -236,7 +236,7 @@ def test_forecast_by_hand():
   found = forecast.pairs(others, gains)
   assert len(forecast.table(others, found).rows) == 4
   told = forecast.told(found)
-  assert "a gain is forecast 75% are gains. 2 settings, by the median" in told
+  assert "75% are gains, whatever was forecast. 2 settings, by the me" in told
   # The medians .45, .05, -.2, -.3 for +.2, +.3, 0, .1.
   more = [
     forecast.Pair("c", "x", 0.0, -0.2),
@@ -246,7 +246,7 @@ def test_forecast_by_hand():
   assert (
     "4 settings, by the median gain, Spearman's correlation is +0.60" in told
   )
-  assert told.endswith("where a gain is forecast 67% are gains.")
+  assert told.endswith("; 50% are gains, whatever was forecast.")
 
 
 def test_measured_gains_are_those_of_adaptive_methods():

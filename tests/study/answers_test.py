@@ -182,7 +182,11 @@ def test_the_text_ends_with_what_was_not_run(tmp_path):
   text = answers.as_text(tmp_path)
   assert "## What does it cost?" in text
   assert "answer_cost" not in text  # No pictures.
-  assert "## Not yet run\n\n- novels, comparison: uniform (seed 20" in text
+  left = text.partition("## Not yet run\n\n")[2].splitlines()
+  assert left[0].startswith("- references: novels fine-tuned, ")
+  assert "novels 4 of 16" in left[0]
+  assert "8 of 16" not in left[0]
+  assert left[1].startswith("- novels, comparison: uniform (seed 20")
 
 
 def test_rates_are_told_by_the_rows_that_screen(tmp_path):

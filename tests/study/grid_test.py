@@ -72,6 +72,16 @@ def test_a_stage_has_each_folder_once_and_data_come_first(tmp_path):
     assert bool(stages[2]) == waits
 
 
+def test_no_model_of_one_task_where_raw_losses_are_told(tmp_path):
+  maker = make_jobs(tmp_path)
+  for setting in grid.QUANTILES:
+    group = grid.Group(setting, grid.SCREEN, (grid.AVERAGING,), (0,))
+    ends = [job.name.rpartition("/")[2] for job in maker.stages(group)[1]]
+    alone = ["probe", "references"] if setting.has_references else []
+    assert ends == [*alone, "seed0"]
+  assert [s.has_references for s in grid.QUANTILES] == [True, False, False]
+
+
 def test_weights_that_a_run_finds_come_after_that_run():
   for groups in (stages.stage_a(), stages.stage_b([])):
     found = set()
