@@ -273,6 +273,24 @@ def test_the_page_tells_all(tmp_path):
   assert "untrained model by the spread of a single one: wnli" in text
 
 
+def test_a_method_has_a_verdict_of_each_way_it_was_tuned(tmp_path):
+  lines = upstream()
+  lines += [
+    dataclasses.replace(x, method="other")
+    for x in lines
+    if x.method == "mirror"
+  ]
+  told = scores()
+  told += [dataclasses.replace(x, mode="full") for x in told]
+  for name, own in ((evidence_page.RUNS, lines), (evidence_page.SCORES, told)):
+    evidence.merge(tmp_path / name, own)
+  (section,) = evidence_page.sections(tmp_path)
+  mirror, again, other = section.blocks[0]
+  assert "; frozen encoder" in mirror
+  assert "; full encoder" in again
+  assert other.startswith("other: no verdict yet")
+
+
 def test_comparisons_are_told_by_both_rows_and_screens_by_theirs(tmp_path):
   # On the rows that screen the worst excess is 1 for both.
   lines = [
