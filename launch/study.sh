@@ -10,15 +10,16 @@
 # notebooks/results/study). More flags go to `python -m taskrobust_jax.study`.
 # cpu: one run a core. small: the headline rows.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-
 device=${1:-cpu} size=${2:-small}
 : "${TREEBANK:?is not set: the folder of train.conllu.gz and dev.conllu.gz}"
 : "${NOVELS:?is not set: the folder of text files}"
 : "${GLUE:?is not set: the folder of CoLA/train.tsv.gz and so on}"
 [[ $device != gpu ]] || export EXTRA=${EXTRA:-gpu}
+treebank=$(realpath -m "$TREEBANK") novels=$(realpath -m "$NOVELS")
+glue=$(realpath -m "$GLUE")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 out=$(realpath -m "${OUT:-runs/study}")
 source launch/common.sh
 exec .venv/bin/python -m taskrobust_jax.study --device="$device" \
-  --size="$size" --treebank="$TREEBANK" --novels="$NOVELS" --glue="$GLUE" \
+  --size="$size" --treebank="$treebank" --novels="$novels" --glue="$glue" \
   --out="$out" --results="${RESULTS:-$out/results}" "${@:3}"

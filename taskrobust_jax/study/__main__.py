@@ -62,6 +62,10 @@ def main() -> int:
       ("glue", _GLUE.value),
     )
   }
+  for split in ("train", "dev"):
+    file = folders["treebank"] / f"{split}.conllu.gz"
+    if not file.is_file():
+      raise InputError(f"--treebank: {file} is no file")
   out = pathlib.Path(_OUT.value).resolve()
   results = pathlib.Path(_RESULTS.value or out / "results").resolve()
   known = {m.name for group in _known_groups() for m in group.methods}

@@ -51,6 +51,22 @@ def checkout(tmp_path):
   return tmp_path
 
 
+def test_what_a_treebank_lacks_is_named_before_anything_runs(checkout):
+  (checkout / "treebank/dev.conllu.gz").unlink()
+  folders = {"TREEBANK": "../treebank", "NOVELS": ".", "GLUE": "../glue"}
+  done = subprocess.run(
+    ["bash", "../launch/study.sh"],
+    cwd=checkout / "novels",
+    env={**programs.ENVIRONMENT, "PYTHONPATH": "", **folders},
+    capture_output=True,
+    text=True,
+    timeout=60,
+  )
+  assert done.returncode == 2, done.stderr
+  file = checkout / "treebank/dev.conllu.gz"
+  assert done.stderr == f"error: --treebank: {file} is no file\n"
+
+
 def study(checkout):
   flags = [
     *(f"--pretrain_flag=--config.{flag}" for flag in PRETRAIN),
