@@ -82,9 +82,13 @@ def find_place(text: str, timeout: int = TIMEOUT) -> Place | None:
       )
     text = f"{process_id}/{num_processes}@{address}"
   match = re.fullmatch(r"(\d+)/(\d+)@(.+):(\d{1,5})", text)
-  if not (match and int(match[1]) < int(match[2]) and int(match[4]) < 2**16):
+  # They meet at the port before it, which is one.
+  if not (
+    match and int(match[1]) < int(match[2]) and 2 <= int(match[4]) < 2**16
+  ):
     raise InputError(
-      f"--pod must be auto or i/n@host:port with 0 <= i < n, got {text!r}"
+      "--pod must be auto or i/n@host:port with 0 <= i < n and a port of 2 to "
+      f"65535, got {text!r}"
     )
   if int(match[2]) == 1:
     return None

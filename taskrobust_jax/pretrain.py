@@ -71,6 +71,16 @@ def main() -> int:
   place = pod.find_place(_POD.value, _POD_TIMEOUT.value)
   with pod.joined(place, _POD_TIMEOUT.value) as agree:
     dataset = datasets.open_dataset(config, _DATA_DIR.value)
+    agree(
+      {
+        "config": json.loads(config.to_json()),
+        "data_digest": dataset.info.digest,
+        "workdir": _WORKDIR.value,
+        "restore_step": _RESTORE_STEP.value,
+        "init_from": _INIT_FROM.value,
+      }
+    )
+    # After it: reading params uses a device, and a pod has none before.
     start = None
     if _INIT_FROM.value:
       found = loaded.load(_INIT_FROM.value)
@@ -78,15 +88,6 @@ def main() -> int:
         file = dataset.tokenizer_file()
         check_tokenizer(_INIT_FROM.value, found.tokenizer, file)
       start = make_start(_INIT_FROM.value, found.params, found.info)
-    agree(
-      {
-        "config": json.loads(config.to_json()),
-        "data_digest": dataset.info.digest,
-        "workdir": _WORKDIR.value,
-        "restore_step": _RESTORE_STEP.value,
-        "init_from": start and start.identity,
-      }
-    )
     experiment = build(config, dataset, start=start)
     if _DRY_RUN.value:
       dry_run.tell(experiment, pathlib.Path(_WORKDIR.value))

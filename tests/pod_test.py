@@ -26,7 +26,7 @@ def test_a_place_is_read():
 @pytest.mark.parametrize(
   "text",
   ["3", "1/2", "2/2@h:4000", "-1/2@h:4000", "0/0@h:4000", "0/2@h", "0/2@:4000"]
-  + ["0/2@h:70000", "0/2@h:x", "a/2@h:4000", "Auto"],
+  + ["0/2@h:0", "0/2@h:1", "0/2@h:70000", "0/2@h:x", "a/2@h:4000", "Auto"],
 )
 def test_another_form_of_place_is_refused(text):
   with pytest.raises(InputError, match="--pod must be auto or i/n@host:port"):

@@ -92,7 +92,8 @@ def make_plan(config: ConfigDict, topology: Topology) -> Plan:
     InputError: If the config is not legal, on these devices or at all.
     DoesNotFit: If the program needs more memory than a chip has.
   """
-  if "held_out" in str(config.minimax.get("signal", "")).split("+"):
+  parts = str(config.minimax.get("signal", "")).split("+")
+  if "held_out" in map(str.strip, parts):
     raise InputError(
       "signal held_out reads held-out rows into the program; plan without it"
     )

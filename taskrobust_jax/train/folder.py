@@ -197,7 +197,7 @@ class RunFolder:
     """
     if self._lock is not None:
       self._lock.check()
-    with self.lasting(is_last):
+    with self.lasting():
       self.checkpoints.wait()  # For the one before: it may have failed.
     with self.lasting(is_last):
       self.metrics.sync()  # A checkpoint never knows more than its rows.

@@ -83,7 +83,7 @@ def make_weighting(
       )
     if given is not None:
       # Like is compared with like.
-      is_held_out = "held_out" in str(signal).split("+")
+      is_held_out = "held_out" in map(str.strip, str(signal).split("+"))
       curve = given.curves["held_out" if is_held_out else "train"]
       arguments["reference_losses"] = curve.losses
       arguments["reference_steps"] = curve.steps

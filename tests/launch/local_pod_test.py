@@ -13,10 +13,13 @@ from tests import programs
 LAST = 300
 
 
-def start(folder, workdir):
+def start(folder, workdir, num_steps=LAST, more=()):
   """The script, in a session of its own as in a terminal."""
   # Four tasks on eight devices: a row each.
-  flags = programs.run_flags(folder, workdir, num_steps=LAST, batch_size=32)
+  flags = programs.run_flags(
+    folder, workdir, num_steps=num_steps, batch_size=32
+  )
+  flags += more
   return subprocess.Popen(
     ["bash", "launch/local_pod.sh", "-n", "2", "-d", "4", *flags],
     cwd=programs.ROOT,
@@ -40,6 +43,16 @@ def run(folder, workdir, process=None, number=None, at=""):
         os.kill(pids[process], number)
         number = None
   return script.returncode, lines
+
+
+@pytest.mark.ci
+def test_a_pod_begins_from_the_params_of_a_run(tmp_path):
+  found = programs.finished()
+  more = [f"--init_from={found.run}", "--config.optimizer.warmup_steps=1"]
+  with start(found.folder, tmp_path / "run", num_steps=2, more=more) as script:
+    out = script.stdout.read()
+  assert script.returncode == 0, out
+  assert f"wrote {tmp_path / 'run'}" in out
 
 
 def digests(workdir):

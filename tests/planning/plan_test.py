@@ -185,7 +185,9 @@ def test_without_the_compiler_it_is_said():
     topology("v5e:2x2")
 
 
-def test_a_signal_that_reads_rows_cannot_be_planned():
-  config = bert("tiny", "signal=held_out,held_out_every=5")
+@pytest.mark.parametrize("signal", ["held_out", "held_out + ema"])
+def test_a_signal_that_reads_rows_cannot_be_planned(signal):
+  decay = ",decay=0.9" if "ema" in signal else ""
+  config = bert("tiny", f"signal={signal},held_out_every=5{decay}")
   with pytest.raises(InputError, match="plan without it"):
     planning.make_plan(config, Topology("v5e:2x2", 1, CHIPS["v5e"], ()))

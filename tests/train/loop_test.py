@@ -358,6 +358,26 @@ def test_a_disk_that_fills_up_can_be_waited_out(
   assert_same_run(path, whole, experiment)
 
 
+def test_the_last_save_is_tried_though_the_one_before_it_failed(
+  tmp_path, experiment, monkeypatch, capsys
+):
+  path = tmp_path / "run"
+  folder = RunFolder(path, experiment._replace(on_error="continue"))
+  wait, failures = folder.checkpoints.wait, [OSError("in the background")]
+
+  def failing(*arguments):
+    wait(*arguments)
+    if failures and LAST - 4 in saved_steps(path):
+      raise failures.pop()
+
+  monkeypatch.setattr(folder.checkpoints, "wait", failing)
+  with folder:
+    assert loop.train(experiment, folder) == errors.DONE
+  assert not failures
+  assert "WARNING in the background" in capsys.readouterr().out
+  assert max(saved_steps(path)) == LAST
+
+
 def test_a_last_save_that_fails_is_never_done(tmp_path, experiment, whole):
   path, limits = tmp_path / "run", []
   folder = RunFolder(path, experiment._replace(on_error="continue"))
